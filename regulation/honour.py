@@ -1,0 +1,28 @@
+"""How a winner may use the honour, and how an award is called."""
+
+import re
+
+from regulation.edition import Parameters
+from regulation.refusal import Language, Refusal
+
+
+def award_title(award: str, year: int, language: Language, p: Parameters) -> str:
+    """Call an award by its name, always with its year.
+
+    Clause 7.4.
+    """
+    name = p.award(award).name[language]
+    return f"{name}（{year}年）" if language == "zh" else f"{name} {year}"
+
+
+def check_honour_use(wording: str, year: int, *, promotes_product: bool, revoked: bool) -> None:
+    """Refuse to use a revoked honour, to use one for a product, or to word it without the year of the award.
+
+    Clauses 7.4, 7.2.
+    """
+    if revoked:
+        raise Refusal("honour_revoked", "7.2")
+    if promotes_product:
+        raise Refusal("honour_for_product", "7.4")
+    if not re.search(rf"(?<!\d){year}(?!\d)", wording):
+        raise Refusal("honour_without_year", "7.4", year=year)

@@ -1,0 +1,70 @@
+"""The reports and plans that must stand before the next stage: a panel's, the office's, and until when a panel exists."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from regulation.refusal import Refusal
+
+
+def check_panel_report(
+    leader: str, signed_by: str, members: Sequence[str], stances: Mapping[str, Literal["agree", "dissent"]], reasons: Mapping[str, str]
+) -> None:
+    """Refuse a panel's report unless its leader signed it and every other member agreed, or dissented in writing.
+
+    Clauses 2.3.1, 2.3.3.
+    """
+    if signed_by != leader:
+        raise Refusal("report_unsigned", "2.3.1")
+    silent = [member for member in members if member != leader and member not in stances]
+    if silent:
+        raise Refusal("report_stance_missing", "2.3.1", members="、".join(silent))
+    for member in members:
+        if stances.get(member) == "dissent" and not reasons.get(member, "").strip():
+            raise Refusal("dissent_without_reasons", "2.3.1", member=member)
+
+
+def check_recommended(recommended: Sequence[str], assigned: Collection[str]) -> None:
+    """Refuse to recommend for site review an application the panel did not review.
+
+    Clause 2.3.1.
+    """
+    for application in recommended:
+        if application not in assigned:
+            raise Refusal("recommended_not_reviewed", "2.3.1", application=application)
+
+
+def check_site_scoring(application: str, planned: Collection[str]) -> None:
+    """Refuse site scores for an organisation that stands in no site plan yet.
+
+    Clause 2.3.2.
+    """
+    if application not in planned:
+        raise Refusal("site_plan_missing", "2.3.2")
+
+
+def check_stage_reports(stage: Literal["material", "site"], panels: Collection[str], reported: Collection[str]) -> None:
+    """Refuse to close a stage before every panel's report is in.
+
+    Clauses 2.3.3, 5.3.3.
+    """
+    missing = sorted(set(panels) - set(reported))
+    if missing:
+        raise Refusal("panel_report_missing", "2.3.3" if stage == "material" else "5.3.3", panels="、".join(missing))
+
+
+def check_panel_access(phase: str) -> None:
+    """Refuse a panel's members once the review has ended: the panel has dissolved.
+
+    Clause 2.3.end.
+    """
+    if phase in {"closed", "cancelled"}:
+        raise Refusal("panel_dissolved", "2.3.end")
+
+
+def check_winners_motion(*, evaluation_reported: bool) -> None:
+    """Refuse a motion on winners before the office has reported results and candidates to the committee.
+
+    Clause 2.2.3.
+    """
+    if not evaluation_reported:
+        raise Refusal("evaluation_not_reported", "2.2.3")
