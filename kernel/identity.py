@@ -1,0 +1,264 @@
+"""Who is calling: the one place where a token is verified (RFC 9068 access tokens, RS256), and the policies that routes declare."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal, get_args
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from fastapi import Depends, Request
+from jose import jwk, jwt
+from jose.constants import ALGORITHMS
+
+from kernel.clock import wall
+from kernel.logs import log
+from kernel.problems import FORBIDDEN, UNAUTHENTICATED, Problem
+
+Role = Literal["applicant", "endorser", "reviewer", "committee", "supervisor"]
+Duty = Literal["office", "chair", "vice_chair", "member"]
+
+API_AUDIENCE = "quality-award"
+ACCESS_LIFETIME = timedelta(minutes=15)
+LONGEST_TOKEN = 4096
+KEY_REFRESH_SECONDS = 60
+CACHED_TOKENS = 10_000
+THREE_PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+KeySet = Mapping[str, Mapping[str, str]]
+"""Public keys as JWK by `kid`."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A verified caller: a person in the one role chosen at sign-in, a service, or a machine client."""
+
+    person: str
+    role: Role | None
+    duties: frozenset[Duty]
+    org: str | None
+    body: str | None
+    scopes: frozenset[str]
+    token_id: str
+    expires_at: int
+
+    def has_duty(self, *duties: Duty) -> bool:
+        """Tell whether one of these duties is held."""
+        return self.role == "committee" and not self.duties.isdisjoint(duties)
+
+
+class BadToken(Exception):  # noqa: N818 - it is an answer of the check
+    """The token is none of ours; the reason goes to the log, never to the caller."""
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise BadToken("duplicate member")
+    return dict(pairs)
+
+
+def _not_a_number(text: str) -> object:
+    raise BadToken(f"constant {text[:8]}")
+
+
+def _json_part(part: str) -> dict[str, Any]:
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
+        raise BadToken("base64 is not canonical")
+    parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_not_a_number)
+    if not isinstance(parsed, dict):
+        raise BadToken("not an object")
+    return parsed
+
+
+def _whole(claims: Mapping[str, Any], name: str) -> int:
+    value = claims.get(name)
+    if type(value) is not int:
+        raise BadToken(f"{name} is not a whole number")
+    return value
+
+
+def _principal(claims: Mapping[str, Any]) -> Principal:
+    person, role, token_id = claims.get("sub"), claims.get("role"), claims.get("jti")
+    if not isinstance(person, str) or not PLAIN_ID.fullmatch(person) or not isinstance(token_id, str):
+        raise BadToken("sub or jti is not a plain id")
+    if role is not None and role not in get_args(Role):
+        raise BadToken("unknown role")
+    duties = claims.get("duties", [])
+    if not isinstance(duties, list) or not all(duty in get_args(Duty) for duty in duties) or (duties and role != "committee"):
+        raise BadToken("unknown duty")
+    for name in ("org", "body", "scope"):
+        if not isinstance(claims.get(name, ""), str):
+            raise BadToken(f"{name} is not text")
+    return Principal(
+        person=person,
+        role=role,
+        duties=frozenset(duties),
+        org=claims.get("org"),
+        body=claims.get("body"),
+        scopes=frozenset(claims.get("scope", "").split()),
+        token_id=token_id,
+        expires_at=_whole(claims, "exp"),
+    )
+
+
+class Verifier:
+    """Verifies tokens against a key set that is fetched at first need, and again for an unknown `kid`, at most once a minute."""
+
+    def __init__(self, issuer: str, audiences: frozenset[str], fetch_keys: Callable[[], Awaitable[KeySet]]) -> None:
+        """Accept tokens of one issuer for these audiences."""
+        self._issuer = issuer
+        self._audiences = audiences
+        self._fetch_keys = fetch_keys
+        self._keys: dict[str, Any] = {}
+        self._fetched_at: float | None = None
+        self._lock = asyncio.Lock()
+        self._cache: OrderedDict[bytes, Principal] = OrderedDict()
+
+    async def verify(self, token: str) -> Principal:
+        """Give the caller, or raise 401: whatever is wrong with a token, the answer is the same."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._cache.get(digest)
+        if known is not None and wall().timestamp() < known.expires_at:
+            return known
+        try:
+            header = self._header(token)
+            if header["kid"] not in self._keys:
+                await self._refresh()
+            principal = self._check(token, header)
+        except Problem:
+            raise
+        except Exception as error:  # noqa: BLE001 - the specification: any exception is 401
+            log.info("token refused", extra={"fact": {"reason": type(error).__name__}})
+            raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+        self._cache[digest] = principal
+        if len(self._cache) > CACHED_TOKENS:
+            self._cache.popitem(last=False)
+        return principal
+
+    @staticmethod
+    def _header(token: str) -> dict[str, Any]:
+        if len(token) > LONGEST_TOKEN or not THREE_PARTS.fullmatch(token):
+            raise BadToken("not three base64url parts")
+        head, _, signature = token.split(".")
+        header = _json_part(head)
+        if set(header) != {"alg", "typ", "kid"} or header["typ"] != "at+jwt" or header["alg"] != ALGORITHMS.RS256:
+            raise BadToken("header")
+        if not isinstance(header["kid"], str):
+            raise BadToken("kid")
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != signature:
+            raise BadToken("base64 is not canonical")
+        return header
+
+    def _check(self, token: str, header: Mapping[str, Any]) -> Principal:
+        claims = _json_part(token.split(".")[1])
+        audience = claims.get("aud")
+        if audience not in self._audiences:
+            raise BadToken("audience")
+        required = {f"require_{name}": True for name in ("aud", "iat", "exp", "iss", "sub", "jti")}
+        decoded = jwt.decode(
+            token,
+            self._keys[header["kid"]],
+            algorithms=[ALGORITHMS.RS256],
+            audience=audience,
+            issuer=self._issuer,
+            options={**required, "leeway": 0},
+        )
+        if decoded != claims:
+            raise BadToken("claims differ")
+        issued, expires = _whole(claims, "iat"), _whole(claims, "exp")
+        if not wall().timestamp() < expires <= issued + ACCESS_LIFETIME.total_seconds():
+            raise BadToken("times")
+        return _principal(claims)
+
+    async def _refresh(self) -> None:
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if self._fetched_at is not None and now - self._fetched_at < KEY_REFRESH_SECONDS:
+                return
+            fetched = await self._fetch_keys()
+            self._keys = {kid: jwk.construct(dict(key), ALGORITHMS.RS256) for kid, key in fetched.items()}
+            self._fetched_at = now
+
+
+def public_jwk(kid: str, key: RSAPublicKey) -> dict[str, str]:
+    """Give a public key as the JSON Web Key that the door publishes."""
+
+    def number(value: int) -> str:
+        raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    numbers = key.public_numbers()
+    return {"kty": "RSA", "use": "sig", "alg": ALGORITHMS.RS256, "kid": kid, "n": number(numbers.n), "e": number(numbers.e)}
+
+
+def service_audience(service: str) -> str:
+    """Name the audience of a token with which one service calls another."""
+    return f"{API_AUDIENCE}/{service}"
+
+
+def bearer(request: Request) -> str | None:
+    """Take the token out of the Authorization header; None where there is no header at all."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
+    return token
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may call a route: the roles (with one of the duties, where named) or the scope that open it."""
+
+    roles: frozenset[Role] = frozenset()
+    duties: frozenset[Duty] = frozenset()
+    scope: str | None = None
+    anonymous: bool = False
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """Admit the caller, or answer 401 or 403."""
+        token = bearer(request)
+        if token is None and self.anonymous:
+            return None
+        if token is None:
+            raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
+        principal: Principal = await request.app.state.service.verifier.verify(token)
+        if not (self.anonymous or self.admits(principal)):
+            raise Problem(FORBIDDEN)
+        request.state.principal = principal
+        return principal
+
+    def admits(self, principal: Principal) -> bool:
+        """Tell whether the claims open this route; whose rows they may touch is the use case's question."""
+        if self.scope is not None and self.scope in principal.scopes:
+            return True
+        if principal.role not in self.roles:
+            return False
+        return not (principal.role == "committee" and self.duties and self.duties.isdisjoint(principal.duties))
+
+
+def roles(*allowed: Role, duties: tuple[Duty, ...] = ()) -> Any:  # noqa: ANN401 - a FastAPI dependency marker
+    """Open a route to these roles; for the committee to these duties, where any are named."""
+    return Depends(Policy(roles=frozenset(allowed), duties=frozenset(duties)))
+
+
+Applicant = Annotated[Principal, roles("applicant")]
+Endorser = Annotated[Principal, roles("endorser")]
+Reviewer = Annotated[Principal, roles("reviewer")]
+Office = Annotated[Principal, roles("committee", duties=("office",))]
+Voter = Annotated[Principal, roles("committee", duties=("chair", "vice_chair", "member"))]
+Chair = Annotated[Principal, roles("committee", duties=("chair",))]
+Supervisor = Annotated[Principal, roles("supervisor")]
+SignedIn = Annotated[Principal, Depends(Policy(roles=frozenset(get_args(Role))))]
+Peer = Annotated[Principal, Depends(Policy(scope="service"))]
+Platform = Annotated[Principal, Depends(Policy(scope="results:read"))]
+Anyone = Annotated[Principal | None, Depends(Policy(anonymous=True))]

@@ -1,0 +1,110 @@
+"""The record: every decision is an event in an append-only table, written with the business rows, then given its place in one order."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from sqlalchemy import Row, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from kernel.clock import wall
+from kernel.database import event, leaf, new_id, outbox, unsequenced
+
+SEQUENCER_LOCK = 7_301
+BATCH = 500
+
+
+def write_event(
+    session: Session,
+    *,
+    at: datetime,
+    kind: str,
+    subject: str,
+    actor: str | None,
+    role: str | None,
+    clause: str | None,
+    facts: Mapping[str, Any],
+    request_id: str,
+    told: Sequence[str],
+) -> UUID:
+    """Write one event; it is committed with the business rows or not at all."""
+    event_id = new_id()
+    session.execute(
+        insert(event).values(
+            id=event_id,
+            at=at,
+            recorded_at=wall(),
+            kind=kind,
+            subject=subject,
+            actor=actor,
+            role=role,
+            clause=clause,
+            facts=dict(facts),
+            request_id=request_id,
+            told=list(told),
+        )
+    )
+    session.execute(insert(unsequenced).values(event_id=event_id))
+    return event_id
+
+
+def document(row: Row[Any]) -> dict[str, Any]:
+    """Give an event as the JSON document that is hashed, delivered and shown."""
+    return {
+        "id": str(row.id),
+        "at": row.at.isoformat(),
+        "recorded_at": row.recorded_at.isoformat(),
+        "kind": row.kind,
+        "subject": row.subject,
+        "actor": row.actor,
+        "role": row.role,
+        "clause": row.clause,
+        "facts": row.facts,
+        "request_id": row.request_id,
+        "told": row.told,
+    }
+
+
+def leaf_hash(content: Mapping[str, Any]) -> bytes:
+    """Hash an event's RFC 8785 canonical JSON as an RFC 6962 leaf."""
+    return hashlib.sha256(b"\x00" + rfc8785.dumps(dict(content))).digest()
+
+
+def sequence(session: Session) -> int:
+    """Give the committed events their leaf indices and put them into their peers' outboxes; returns how many there were.
+
+    One sequencer at a time (advisory lock); within a subject the order is that of the row locks under which the events were written.
+    """
+    if not session.scalar(select(func.pg_try_advisory_xact_lock(text("hashtext(current_schema())"), SEQUENCER_LOCK))):
+        return 0
+    waiting = session.execute(
+        select(unsequenced.c.position, event)
+        .join(event, event.c.id == unsequenced.c.event_id)
+        .order_by(unsequenced.c.position)
+        .limit(BATCH)
+    ).all()
+    if not waiting:
+        return 0
+    start: int = session.scalar(select(func.coalesce(func.max(leaf.c.index) + 1, 0))) or 0
+    leaves = [{"index": start + i, "event_id": row.id, "hash": leaf_hash(document(row))} for i, row in enumerate(waiting)]
+    session.execute(insert(leaf), leaves)
+    letters = [{"peer": peer, "leaf_index": start + i} for i, row in enumerate(waiting) for peer in row.told]
+    if letters:
+        session.execute(insert(outbox), letters)
+    session.execute(delete(unsequenced).where(unsequenced.c.position.in_([row.position for row in waiting])))
+    return len(waiting)
+
+
+def events_after(session: Session, after: int, limit: int) -> Sequence[tuple[int, dict[str, Any]]]:
+    """Read the record in its order: the next `limit` events behind leaf index `after` (-1: from the first)."""
+    rows = session.execute(
+        select(leaf.c.index, leaf.c.hash, event)
+        .join(event, event.c.id == leaf.c.event_id)
+        .where(leaf.c.index > after)
+        .order_by(leaf.c.index)
+        .limit(limit)
+    )
+    return [(row[0], document(row) | {"index": row[0], "leaf_hash": row.hash.hex()}) for row in rows]

@@ -1,0 +1,186 @@
+"""How one service tells another: events go to the peers over REST, at least once, in one total order per sender."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
+
+from kernel.clock import wall
+from kernel.database import event, leaf, outbox
+from kernel.identity import service_audience
+from kernel.logs import log
+from kernel.problems import PEER_UNREACHABLE, Problem
+from kernel.record import document, sequence
+from kernel.settings import ServiceName, Settings
+
+PEERS: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
+BATCH = 100
+IDLE_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 5.0
+TOKEN_MARGIN_SECONDS = 60
+
+Transports = Mapping[ServiceName, httpx.AsyncBaseTransport]
+
+
+class Peers:
+    """The other services, as HTTP clients that carry this service's own token."""
+
+    def __init__(self, name: ServiceName, settings: Settings, transports: Transports) -> None:
+        """Reach each peer at its address, or through the transport given for it."""
+        self._name = name
+        self._secret = settings.service_secret.get_secret_value()
+        self.clients = {
+            peer: httpx.AsyncClient(base_url=settings.peer_url(peer), transport=transports.get(peer), timeout=10, trust_env=False)
+            for peer in PEERS
+        }
+        self._tokens: dict[ServiceName, tuple[str, float]] = {}
+
+    async def _token(self, peer: ServiceName) -> str:
+        token, until = self._tokens.get(peer, ("", 0.0))
+        if wall().timestamp() < until:
+            return token
+        answer = await self.clients["gateway"].post(
+            "/api/v1/auth/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": self._name,
+                "client_secret": self._secret,
+                "audience": service_audience(peer),
+            },
+        )
+        answer.raise_for_status()
+        granted = answer.json()
+        self._tokens[peer] = (granted["access_token"], wall().timestamp() + granted["expires_in"] - TOKEN_MARGIN_SECONDS)
+        return self._tokens[peer][0]
+
+    async def call(
+        self, peer: ServiceName, method: str, path: str, *, json: object = None, params: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Call a peer with this service's token; raises httpx.HTTPError where it can't be reached or answers an error."""
+        token = await self._token(peer)
+        answer = await self.clients[peer].request(method, path, json=json, params=params, headers={"authorization": f"Bearer {token}"})
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._tokens.pop(peer, None)
+        answer.raise_for_status()
+        return answer
+
+    async def ask(self, peer: ServiceName, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Read from a peer; 503 where it can't be reached, for a question that must fail closed."""
+        try:
+            answer = await self.call(peer, "GET", path, params=params)
+        except httpx.HTTPError as error:
+            log.warning("peer unreachable", extra={"fact": {"peer": peer, "error": type(error).__name__}})
+            raise Problem(PEER_UNREACHABLE, headers={"Retry-After": "1"}, peer=peer) from None
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in self.clients.values():
+            await client.aclose()
+
+
+class Relay:
+    """Sequences the record and delivers to each peer, as tasks of the service's event loop."""
+
+    def __init__(self, sessions: sessionmaker[Session], peers: Peers, name: ServiceName) -> None:
+        """Prepare; `start` begins."""
+        self._sessions = sessions
+        self._peers = peers
+        self._others = [peer for peer in PEERS if peer != name]
+        self._wake: dict[str, asyncio.Event] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin sequencing and delivering."""
+        self._loop = asyncio.get_running_loop()
+        self._wake = {name: asyncio.Event() for name in ("sequencer", *self._others)}
+        self._tasks = [
+            asyncio.create_task(self._keep_sequencing()),
+            *(asyncio.create_task(self._keep_delivering(peer)) for peer in self._others),
+        ]
+
+    async def stop(self) -> None:
+        """Stop; what is undelivered stays in the outbox."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Tell the sequencer, from any thread, that something was committed."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake["sequencer"].set)
+
+    async def _woken(self, name: str, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake[name].wait(), seconds)
+        except TimeoutError:
+            return
+        finally:
+            self._wake[name].clear()
+
+    async def _keep_sequencing(self) -> None:
+        while True:
+            await self._woken("sequencer", IDLE_SECONDS)
+            try:
+                while await run_in_threadpool(self._sequence):
+                    for peer in self._others:
+                        self._wake[peer].set()
+            except SQLAlchemyError as error:
+                log.warning("sequencer", extra={"fact": {"error": type(error).__name__}})
+
+    def _sequence(self) -> int:
+        with self._sessions.begin() as session:
+            return sequence(session)
+
+    async def _keep_delivering(self, peer: ServiceName) -> None:
+        wait = IDLE_SECONDS
+        while True:
+            await self._woken(peer, wait)
+            try:
+                while await self._deliver(peer):
+                    pass
+                wait = IDLE_SECONDS
+            except (httpx.HTTPError, SQLAlchemyError) as error:
+                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+                log.warning("delivery", extra={"fact": {"peer": peer, "error": type(error).__name__}})
+
+    async def _deliver(self, peer: ServiceName) -> int:
+        """Bring one batch, one deliverer at a time; a letter leaves the outbox once the peer has committed it."""
+        session = self._sessions()
+        try:
+            letters = await run_in_threadpool(_letters, session, peer)
+            for index, content in letters:
+                await self._peers.call(peer, "POST", "/internal/events", json=content)
+                await run_in_threadpool(session.execute, delete(outbox).where(outbox.c.peer == peer, outbox.c.leaf_index == index))
+            return len(letters)
+        finally:
+            await run_in_threadpool(_finish, session)
+
+
+def _letters(session: Session, peer: str) -> list[tuple[int, dict[str, Any]]]:
+    if not session.scalar(select(func.pg_try_advisory_xact_lock(text("hashtext(current_schema())"), func.hashtext(peer)))):
+        return []
+    rows = session.execute(
+        select(leaf.c.index, event)
+        .join(outbox, outbox.c.leaf_index == leaf.c.index)
+        .join(event, event.c.id == leaf.c.event_id)
+        .where(outbox.c.peer == peer)
+        .order_by(leaf.c.index)
+        .limit(BATCH)
+    )
+    return [(row[0], document(row)) for row in rows]
+
+
+def _finish(session: Session) -> None:
+    """Keep what was delivered, also where the batch broke off."""
+    try:
+        session.commit()
+    finally:
+        session.close()

@@ -1,0 +1,347 @@
+"""How a request is taken: one transaction, idempotency, versions, ETags, pages, and what the caller could do next."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import ColumnElement, Select, func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from starlette.concurrency import run_in_threadpool
+
+from kernel import record
+from kernel.clock import business_now
+from kernel.database import idempotency
+from kernel.identity import Principal
+from kernel.problems import (
+    KEY_IN_FLIGHT,
+    KEY_REUSED,
+    MALFORMED,
+    STALE,
+    TOO_LARGE,
+    VERSION_REQUIRED,
+    Kind,
+    Problem,
+    language_of,
+    refusal_parts,
+)
+from kernel.wire import Action, Why
+from regulation.refusal import Refusal
+
+LARGEST_BODY = 1024 * 1024
+DEEPEST_BODY = 32
+KEY_SHAPE = re.compile(r"[\x21-\x7e]{8,128}")
+ETAG_SHAPE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]*)?"')
+KEY_MISSING = Kind(
+    400,
+    "idempotency_key_missing",
+    "该请求必须带 Idempotency-Key（8–128 个可见字符）",
+    "This request needs an Idempotency-Key of 8 to 128 visible characters",
+)
+
+
+class Transaction:
+    """One request's transaction: its session, its business instant, its caller; it commits before the answer leaves."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        """Open at the business clock's reading."""
+        self.service = request.app.state.service
+        self.session = session
+        self.request = request
+        self.now: datetime = business_now(session, self.service.settings.environment)
+        self.request_id: str = request.state.request_id
+        self.actor: Principal | None = getattr(request.state, "principal", None)
+        self.dry_run = False
+        self.version: int | None = None
+        self.secrets: tuple[str, ...] = ()
+        self.told: dict[str, UUID] = {}
+
+    def record(
+        self,
+        kind: str,
+        subject: str,
+        *,
+        clause: str | None = None,
+        facts: Mapping[str, Any] | None = None,
+        tell: Sequence[str] = (),
+        actor: str | None = None,
+    ) -> UUID:
+        """Write an event into the record; `tell` names the peers to which the relay brings it."""
+        event_id = record.write_event(
+            self.session,
+            at=self.now,
+            kind=kind,
+            subject=subject,
+            actor=actor or (self.actor.person if self.actor else None),
+            role=self.actor.role if self.actor else None,
+            clause=clause,
+            facts=facts or {},
+            request_id=self.request_id,
+            told=tell,
+        )
+        self.told |= dict.fromkeys(tell, event_id)
+        return event_id
+
+    def commit(self) -> None:
+        """Commit, unless this was a dry run, and nudge the relay."""
+        if self.dry_run:
+            self.session.rollback()
+            return
+        self.session.commit()
+        self.service.nudge()
+
+
+def _open(request: Request) -> Iterator[Transaction]:
+    with request.app.state.service.sessions() as session:
+        transaction = Transaction(session, request)
+        request.state.transaction = transaction
+        if getattr(request.state, "key", None) is not None:
+            _replay(transaction)
+        yield transaction
+        transaction.commit()
+
+
+InTransaction = Annotated[Transaction, Depends(_open, scope="function")]
+"""The request's transaction; declare it after the policy, so that a stranger opens none."""
+
+
+def _dry_run(
+    transaction: InTransaction,
+    dry_run: Annotated[bool, Query(description="answer what would happen, and change nothing")] = False,  # noqa: FBT002 - FastAPI reads it
+) -> bool:
+    transaction.dry_run = dry_run
+    return dry_run
+
+
+DryRun = Annotated[bool, Depends(_dry_run, scope="function")]
+
+
+class ReplayedAnswer(Exception):  # noqa: N818 - it carries an answer
+    """The stored answer to the same request."""
+
+    def __init__(self, response: Response) -> None:
+        """Carry it to the one place that renders."""
+        super().__init__()
+        self.response = response
+
+
+async def on_replay(_request: Request, replayed: Exception) -> Response:
+    """Give the stored answer."""
+    assert isinstance(replayed, ReplayedAnswer)  # noqa: S101 - registered for this class alone
+    return replayed.response
+
+
+def _key_scope(transaction: Transaction) -> tuple[str, str, str]:
+    request = transaction.request
+    subject = transaction.actor.person if transaction.actor else "anyone"
+    return subject, f"{request.method} {request.url.path}", request.state.key
+
+
+def _replay(transaction: Transaction) -> None:
+    subject, route, key = _key_scope(transaction)
+    number = int.from_bytes(hashlib.sha256(f"{subject}\0{route}\0{key}".encode()).digest()[:8], "big", signed=True)
+    if not transaction.session.scalar(select(func.pg_try_advisory_xact_lock(number))):
+        raise Problem(KEY_IN_FLIGHT, headers={"Retry-After": "1"})
+    stored = transaction.session.execute(
+        select(idempotency).where(idempotency.c.subject == subject, idempotency.c.route == route, idempotency.c.key == key)
+    ).one_or_none()
+    if stored is None:
+        return
+    if stored.fingerprint != transaction.request.state.fingerprint:
+        raise Problem(KEY_REUSED)
+    raise ReplayedAnswer(Response(stored.body, stored.status, {**stored.headers, "idempotent-replayed": "true"}))
+
+
+def _remember(transaction: Transaction, response: Response) -> None:
+    subject, route, key = _key_scope(transaction)
+    body = bytes(response.body)
+    if transaction.secrets:
+        content = json.loads(body)
+        body = json.dumps(content | dict.fromkeys(transaction.secrets), ensure_ascii=False).encode()
+    headers = {name: response.headers[name] for name in ("content-type", "location", "etag") if name in response.headers}
+    transaction.session.execute(
+        insert(idempotency).values(
+            subject=subject,
+            route=route,
+            key=key,
+            fingerprint=transaction.request.state.fingerprint,
+            status=response.status_code,
+            headers=headers,
+            body=body,
+        )
+    )
+
+
+def _strict_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Problem(MALFORMED, reason="duplicate member")
+    return dict(pairs)
+
+
+def _no_constant(_text: str) -> object:
+    raise Problem(MALFORMED, reason="NaN and Infinity are not JSON")
+
+
+def _check_depth(raw: str) -> None:
+    depth, quoted, escaped = 0, False, False
+    for character in raw:
+        if quoted:
+            quoted, escaped = escaped or character != '"', character == "\\" and not escaped
+        elif character == '"':
+            quoted = True
+        elif character in "[{":
+            depth += 1
+            if depth > DEEPEST_BODY:
+                raise Problem(MALFORMED, reason=f"nested over {DEEPEST_BODY} deep")
+        elif character in "]}":
+            depth -= 1
+
+
+def check_json(raw: bytes) -> None:
+    """Refuse JSON that two readers could understand differently, or that is nested to do harm."""
+    try:
+        text = raw.decode("utf-8")
+        _check_depth(text)
+        json.loads(text, object_pairs_hook=_strict_pairs, parse_constant=_no_constant, parse_int=_bounded_int)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise Problem(MALFORMED, reason="not JSON in UTF-8") from None
+
+
+def _bounded_int(digits: str) -> int:
+    if len(digits) > 18:  # noqa: PLR2004 - the longest that every reader takes exactly
+        raise Problem(MALFORMED, reason="a number of more than 18 digits")
+    return int(digits)
+
+
+async def _take_body(request: Request) -> None:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > LARGEST_BODY:
+        raise Problem(TOO_LARGE, limit=LARGEST_BODY)
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > LARGEST_BODY:
+            raise Problem(TOO_LARGE, limit=LARGEST_BODY)
+    raw = bytes(received)
+    request._body = raw  # noqa: SLF001 - Starlette keeps a body that was read in this place; it offers no other
+    if raw:
+        check_json(raw)
+    request.state.fingerprint = hashlib.sha256(str(request.url.query).encode() + b"\0" + raw).digest()
+
+
+class Route(APIRoute):
+    """Every route of a service: strict JSON, Idempotency-Key on POST, ETag on what it answers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler; it still runs inside the request's transaction."""
+        original = super().get_route_handler()
+        keyed = not self.path.startswith(("/api/v1/auth/", "/internal/"))
+
+        async def handler(request: Request) -> Response:
+            is_upload = not request.headers.get("content-type", "application/json").startswith("application/json")
+            if request.method not in {"GET", "HEAD"} and not is_upload:
+                await _take_body(request)
+            if request.method == "POST" and keyed:
+                key = request.headers.get("idempotency-key", "")
+                if not KEY_SHAPE.fullmatch(key):
+                    raise Problem(KEY_MISSING)
+                request.state.key = key
+            response = await original(request)
+            transaction: Transaction | None = getattr(request.state, "transaction", None)
+            if transaction is not None:
+                _tag(request, response, transaction)
+                if getattr(request.state, "key", None) is not None and not transaction.dry_run:
+                    await run_in_threadpool(_remember, transaction, response)
+                if transaction.told and not transaction.dry_run:
+                    response.headers["quality-award-told"] = ",".join(f"{peer}={told}" for peer, told in transaction.told.items())
+            if _unchanged(request, response):
+                return Response(status_code=304, headers={"etag": response.headers["etag"]})
+            return response
+
+        return handler
+
+
+def _tag(request: Request, response: Response, transaction: Transaction) -> None:
+    body = getattr(response, "body", None)
+    if body is not None and (request.method == "GET" or transaction.version is not None):
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        response.headers["etag"] = f'"{transaction.version or 0}-{digest}"'
+
+
+def _unchanged(request: Request, response: Response) -> bool:
+    etag = response.headers.get("etag")
+    asked = request.headers.get("if-none-match", "")
+    return request.method == "GET" and etag is not None and etag in [one.strip().removeprefix("W/") for one in asked.split(",")]
+
+
+def _if_match(
+    if_match: Annotated[str | None, Header(description="the ETag that the edit starts from; its version alone is compared")] = None,
+) -> int:
+    if if_match is None:
+        raise Problem(VERSION_REQUIRED)
+    match = ETAG_SHAPE.fullmatch(if_match.strip())
+    if match is None:
+        raise Problem(MALFORMED, reason="If-Match")
+    return int(match[1])
+
+
+IfMatch = Annotated[int, Depends(_if_match)]
+"""The version that an edit starts from; 428 where it is missing."""
+
+
+def check_version(expected: int, current: int) -> None:
+    """Answer 412 with the current version where somebody else was faster."""
+    if expected != current:
+        raise Problem(STALE, current_version=current)
+
+
+def _cursor(cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None) -> UUID | None:
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except (ValueError, binascii.Error):
+        raise Problem(MALFORMED, reason="cursor") from None
+
+
+Cursor = Annotated[UUID | None, Depends(_cursor)]
+Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
+
+
+def paginate(
+    session: Session, statement: Select[Any], key: InstrumentedAttribute[UUID] | ColumnElement[UUID], cursor: UUID | None, limit: int
+) -> tuple[Sequence[Any], str | None]:
+    """Read one keyset page, in order of `key`; gives the rows' first entities and the next cursor."""
+    if cursor is not None:
+        statement = statement.where(key > cursor)
+    rows = session.execute(statement.add_columns(key).order_by(key).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    following = base64.urlsafe_b64encode(rows[-1][-1].bytes).rstrip(b"=").decode() if more else None
+    return [row[0] for row in rows], following
+
+
+Check = Callable[[], object]
+"""A question to the regulation: it returns, or raises Refusal or Problem."""
+
+
+def offer(transaction: Transaction, method: str, href: str, check: Check) -> Action:
+    """Tell whether an action is open now by asking the very check that the command asks."""
+    language = language_of(transaction.request)
+    try:
+        check()
+    except Refusal as refusal:
+        return Action(
+            method=method, href=href, allowed=False, why=Why(**refusal_parts(refusal, language, transaction.service.settings.edition))
+        )
+    except Problem as problem:
+        sentence = (problem.kind.en if language == "en" else problem.kind.zh).format_map(problem.facts)
+        return Action(method=method, href=href, allowed=False, why=Why(code=problem.kind.code, detail=sentence))
+    return Action(method=method, href=href, allowed=True)

@@ -1,0 +1,284 @@
+"""A service as one ASGI application: its routes, its record, its relay, its health, its errors."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from pydantic import ConfigDict
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kernel import logs, problems
+from kernel.clock import is_shifted, set_clock
+from kernel.database import make_engine, new_id, received
+from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Supervisor, Verifier, service_audience
+from kernel.problems import Kind, Problem
+from kernel.record import events_after
+from kernel.relay import Peers, Relay, Transports
+from kernel.requests import InTransaction, Limit, ReplayedAnswer, Route, Transaction, on_replay
+from kernel.settings import Environment, ServiceName, Settings
+from kernel.wire import Answer, Body, Instant
+
+API = "/api/v1"
+UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
+
+
+@dataclass(frozen=True)
+class News:
+    """An event that a peer has sent."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    subject: str
+    actor: str | None
+    facts: Mapping[str, Any]
+    sender: str
+
+
+Listener = Callable[[Transaction, News], None]
+
+
+class Task(Answer):
+    """Something that waits for this person (待办)."""
+
+    title: str
+    href: str
+    due: datetime | None = None
+    clause: str | None = None
+
+
+Tasks = Callable[[Transaction, Principal], Sequence[Task]]
+
+
+class Service:
+    """What a program is made of at run time; `app.state.service` everywhere."""
+
+    def __init__(self, name: ServiceName, settings: Settings, transports: Transports | None = None) -> None:
+        """Connect lazily: nothing is reached before the first request or the start of the relay."""
+        self.name = name
+        self.settings = settings
+        self.engine = make_engine(settings.database(), name, settings.pool_size)
+        self.sessions: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
+        self.peers = Peers(name, settings, transports or {})
+        self.relay = Relay(self.sessions, self.peers, name)
+        self.verifier = Verifier(settings.issuer, frozenset({API_AUDIENCE, service_audience(name)}), self._fetch_keys)
+        self.registry = CollectorRegistry()
+        self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
+        self.seconds = Histogram("request_seconds", "Time to answer", ["route"], registry=self.registry)
+
+    async def _fetch_keys(self) -> KeySet:
+        answer = await self.peers.clients["gateway"].get("/.well-known/jwks.json")
+        answer.raise_for_status()
+        return {key["kid"]: key for key in answer.json()["keys"]}
+
+    def nudge(self) -> None:
+        """Tell the relay that something was committed."""
+        self.relay.nudge()
+
+    def has_received(self, expected: str) -> bool:
+        """Tell whether every event that the door named (`sender=id,...`) has arrived."""
+        ids = {UUID(part.partition("=")[2]) for part in expected.split(",")}
+        with self.sessions() as session:
+            found = session.scalars(select(received.c.event_id).where(received.c.event_id.in_(ids))).all()
+        return len(found) == len(ids)
+
+    def check_clock(self) -> None:
+        """Refuse to serve in production with a business clock that was moved."""
+        if self.settings.environment == "production":
+            with self.sessions() as session:
+                if is_shifted(session):
+                    raise SystemExit(f"{self.name}: the business clock of this database was shifted; production does not start on it")
+
+
+class Metered:
+    """Gives every request an id, counts it, and times it."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        """Wrap the application."""
+        self.app = app
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:64] or str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        logs.request_id.set(request_id)
+        started, status = perf_counter(), 500
+
+        async def tell(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("latin-1"))]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, tell)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            self.service.requests.labels(scope["method"], route, str(status)).inc()
+            self.service.seconds.labels(route).observe(perf_counter() - started)
+
+
+class Letter(Body):
+    """An event as the relay brings it; the sender's record holds the same document."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: UUID
+    at: datetime
+    kind: str
+    subject: str
+    actor: str | None
+    facts: dict[str, Any]
+
+
+class ClockSetting(Body):
+    """Where to move the business clock; one that is not running stands still there."""
+
+    now: Instant
+    running: bool = True
+
+
+def create_service(
+    service: Service,
+    title: str,
+    routers: Sequence[APIRouter],
+    *,
+    listeners: Mapping[str, Listener] | None = None,
+    tasks: Tasks | None = None,
+) -> FastAPI:
+    """Build the application: business routes under /api/v1, what peers and operators need beside them."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.check_clock()
+        service.relay.start()
+        yield
+        await service.relay.stop()
+        await service.peers.close()
+        service.engine.dispose()
+
+    app = FastAPI(title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.router.route_class = Route
+    problems.install(app)
+    app.add_exception_handler(ReplayedAnswer, on_replay)
+    for router in routers:
+        app.include_router(router, prefix=API)
+    app.include_router(record_routes(service.name), prefix=API)
+    app.include_router(internal_routes(listeners or {}, tasks, service.settings.environment))
+    app.include_router(health_routes())
+    app.add_middleware(Metered, service=service)
+    return app
+
+
+def router(tag: str) -> APIRouter:
+    """Give the router on which an act serves its endpoints."""
+    return APIRouter(route_class=Route, tags=[tag])
+
+
+def take_letter(transaction: Transaction, letter: Letter, sender: str, listeners: Mapping[str, Listener]) -> None:
+    """Hand one event to its listener, once, in one transaction with what the listener changes."""
+    first = transaction.session.execute(
+        insert(received).values(event_id=letter.id, sender=sender).on_conflict_do_nothing().returning(received.c.event_id)
+    ).one_or_none()
+    if first is None:
+        return
+    if letter.kind not in listeners:
+        raise Problem(UNKNOWN_NEWS, news=letter.kind)
+    listeners[letter.kind](transaction, News(sender=sender, **letter.model_dump()))
+
+
+def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, environment: Environment) -> APIRouter:
+    """Serve what only peers and the door call; the door never sends a stranger here."""
+    internal = APIRouter(route_class=Route, include_in_schema=False, prefix="/internal")
+
+    @internal.post("/events", status_code=204)
+    def take_event(letter: Letter, peer: Peer, transaction: InTransaction) -> None:
+        take_letter(transaction, letter, peer.person, listeners)
+
+    @internal.get("/tasks")
+    def list_tasks(person: SignedIn, transaction: InTransaction) -> list[Task]:
+        return list(tasks(transaction, person)) if tasks else []
+
+    if environment != "production":
+
+        @internal.put("/clock", status_code=204)
+        def put_clock(setting: ClockSetting, _peer: Peer, transaction: InTransaction) -> None:
+            set_clock(transaction.session, setting.now, running=setting.running)
+
+    return internal
+
+
+class RecordedEvent(Answer):
+    """One event of the record, with its place and leaf hash."""
+
+    index: int
+    leaf_hash: str
+    id: UUID
+    at: datetime
+    recorded_at: datetime
+    kind: str
+    subject: str
+    actor: str | None
+    role: str | None
+    clause: str | None
+    facts: dict[str, Any]
+    request_id: str
+    told: list[str]
+
+
+class RecordPage(Answer):
+    """A stretch of the record in its order; ask again with `after` set to the last index."""
+
+    items: list[RecordedEvent]
+
+
+def record_routes(name: str) -> APIRouter:
+    """Serve this service's record to the supervision group."""
+    routes = APIRouter(route_class=Route, tags=["record"], prefix="/record")
+
+    @routes.get(f"/{name}/events", operation_id=f"list_{name}_events")
+    def list_events(
+        _supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1)] = -1
+    ) -> RecordPage:
+        """Read the record in its order (7.1)."""
+        found = events_after(transaction.session, after, limit)
+        return RecordPage(items=[RecordedEvent(**content) for _, content in found])
+
+    return routes
+
+
+def health_routes() -> APIRouter:
+    """Serve liveness, readiness and metrics."""
+    health = APIRouter(include_in_schema=False)
+
+    @health.get("/healthz")
+    def healthz(_anyone: Anyone) -> dict[str, str]:
+        return {"status": "alive"}
+
+    @health.get("/readyz")
+    def readyz(request: Request, _anyone: Anyone) -> dict[str, str]:
+        with request.app.state.service.sessions() as session:
+            session.execute(text("select 1 from event limit 1"))
+        return {"status": "ready"}
+
+    @health.get("/metrics")
+    def metrics(request: Request, _anyone: Anyone) -> Response:
+        return Response(generate_latest(request.app.state.service.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return health

@@ -1,0 +1,55 @@
+"""Every setting of a program, read from the environment (`QUALITY_AWARD_*`) or from files under /run/secrets."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+
+SECRETS = Path("/run/secrets")
+
+Environment = Literal["production", "demo", "test"]
+ServiceName = Literal["gateway", "intake", "scoring", "workflow"]
+
+
+class Settings(BaseSettings):
+    """One program's settings; a secret may stand in a file named like its variable, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QUALITY_AWARD_", secrets_dir=SECRETS if SECRETS.is_dir() else None, extra="ignore", frozen=True
+    )
+
+    environment: Environment = "production"
+    """`demo` and `test` may shift the business clock; production refuses to start shifted."""
+    edition: str = "jindong-2022"
+    """The edition of the regulation that new cycles open with."""
+    database_url: str
+    """SQLAlchemy URL of this service's own role, without its password."""
+    database_password: SecretStr = SecretStr("")
+    pool_size: int = 10
+    """Connections kept; as many again may be opened under load."""
+    issuer: str = "quality-award"
+    """The `iss` of every token."""
+    service_secret: SecretStr
+    """This service's client secret, with which it gets tokens to call its peers."""
+    gateway_url: str = "http://gateway:8000"
+    intake_url: str = "http://intake:8000"
+    scoring_url: str = "http://scoring:8000"
+    workflow_url: str = "http://workflow:8000"
+    files: Path = Path("/var/lib/quality-award/files")
+    """Where attachments are kept."""
+    attachment_bytes: int = 50 * 1024 * 1024
+    """Largest single attachment."""
+    dossier_bytes: int = 500 * 1024 * 1024
+    """Largest sum of one application's attachments."""
+
+    def database(self) -> URL:
+        """Give the URL with its password."""
+        url = make_url(self.database_url)
+        password = self.database_password.get_secret_value()
+        return url.set(password=password) if password else url
+
+    def peer_url(self, peer: ServiceName) -> str:
+        """Give a peer's base address."""
+        return {"gateway": self.gateway_url, "intake": self.intake_url, "scoring": self.scoring_url, "workflow": self.workflow_url}[peer]
