@@ -56,7 +56,7 @@ def implementation_rules(document: Mapping[str, Any]) -> ImplementationRules:
     """
     values = _read(document, ImplementationRules, "")
     if values["material_weight"] + values["site_weight"] == 0:
-        raise Refusal("rules_bad_value", "2.1.1", path="/site_weight", expected="a weight above 0, in one of the two stages")
+        raise Refusal("rules_bad_value", "2.1.1", path="/site_weight", expected="material_weight + site_weight > 0")
     return ImplementationRules(**{**values, "tie_chain": tuple(values["tie_chain"])})
 
 
@@ -70,7 +70,7 @@ def notice_day(p: Parameters, rules: ImplementationRules) -> Literal["calendar",
 
 def _read(document: object, kind: type[Any], path: str) -> dict[str, Any]:
     if not isinstance(document, Mapping):
-        raise Refusal("rules_bad_value", "2.1.1", path=path or "/", expected="an object")
+        raise Refusal("rules_bad_value", "2.1.1", path=path or "/", expected="{…}")
     wanted = [field.name for field in fields(kind)]
     for key in document:
         if key not in wanted:
@@ -87,7 +87,7 @@ def _entry(key: str, value: object, path: str) -> object:
     if key in {"quorum", "majority"}:
         share = Share(**_read(value, Share, path))
         if share.needed(share.denominator) > share.denominator:
-            raise Refusal("rules_bad_value", "2.1.1", path=path, expected="a share that can be reached")
+            raise Refusal("rules_bad_value", "2.1.1", path=path, expected="numerator / denominator ≤ 1")
         return share
     fits, expected = _FITS[key]
     if not fits(value):
@@ -122,18 +122,18 @@ def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
 _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
     {
         "aggregation": _one_of("consensus", "mean", "trimmed_mean"),
-        "material_weight": (_whole, "a whole number"),
-        "site_weight": (_whole, "a whole number"),
-        "spread_percent": (_step_of_five, "a multiple of 5 from 0 to 100"),
-        "numerator": (_positive, "a whole number above 0"),
-        "denominator": (_positive, "a whole number above 0"),
-        "more_than": (_flag, "true or false"),
+        "material_weight": (_whole, "0, 1, 2, …"),
+        "site_weight": (_whole, "0, 1, 2, …"),
+        "spread_percent": (_step_of_five, "0, 5, 10, …, 100"),
+        "numerator": (_positive, "1, 2, 3, …"),
+        "denominator": (_positive, "1, 2, 3, …"),
+        "more_than": (_flag, "true | false"),
         "majority_of": _one_of("present", "roster"),
         "ballot": _one_of("named", "secret"),
-        "members_recused": (_flag, "true or false"),
+        "members_recused": (_flag, "true | false"),
         "notice_day": _one_of("calendar", "working"),
-        "fallback_between_awards": (_flag, "true or false"),
-        "endorsement_decline_reroute": (_flag, "true or false"),
-        "tie_chain": (_chain, "score and preference, in the order in which they decide"),
+        "fallback_between_awards": (_flag, "true | false"),
+        "endorsement_decline_reroute": (_flag, "true | false"),
+        "tie_chain": (_chain, '["score", "preference"] | ["preference", "score"]'),
     }
 )

@@ -235,10 +235,10 @@ def step(table: Table, state: str, action: str, phase: str | None = None) -> Ste
     if not steps:
         raise LookupError(f"no table holds the action {action}")
     if state not in steps:
-        raise _refusal("wrong_state", next(iter(steps.values())).clause, state, steps)
+        raise Refusal("wrong_state", next(iter(steps.values())).clause, **_words(state, steps))
     found = steps[state]
     if phase is not None and found.during is not None and phase not in found.during:
-        raise _refusal("wrong_phase", found.clause, phase, found.during)
+        raise Refusal("wrong_phase", found.clause, **_words(phase, found.during))
     return found
 
 
@@ -253,13 +253,11 @@ def answers(table: Table, state: str, phase: str | None = None) -> dict[str, Ste
     return found
 
 
-def _refusal(code: str, clause: str, state: str, allowed: Iterable[str]) -> Refusal:
+def _words(state: str, allowed: Iterable[str]) -> dict[str, str]:
     words = list(allowed)
-    return Refusal(
-        code,
-        clause,
-        state=state.replace("_", " "),
-        state_zh=NAMES[state],
-        allowed=", ".join(word.replace("_", " ") for word in words),
-        allowed_zh="、".join(NAMES[word] for word in words),
-    )
+    return {
+        "state": state.replace("_", " "),
+        "state_zh": NAMES[state],
+        "allowed": ", ".join(word.replace("_", " ") for word in words),
+        "allowed_zh": "、".join(NAMES[word] for word in words),
+    }
