@@ -5,12 +5,12 @@ import importlib
 import pkgutil
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from inspect import getdoc, getmembers, isfunction
+from inspect import Parameter, getdoc, getmembers, isfunction, signature
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -116,9 +116,9 @@ def convert(given: object, kind: Any) -> object:  # noqa: ANN401, PLR0911 - an a
         return collected(given, origin, inner)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         assert isinstance(given, dict), f"{given!r} is no table"
-        hints = get_type_hints(kind)
         built: Callable[..., object] = kind
-        return built(**{name: convert(value, hints[name]) for name, value in given.items()})
+        defaults = [one.name for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING]
+        return built(**arguments(given, get_type_hints(kind), defaults))
     if kind is Fraction:
         return Fraction(*given) if isinstance(given, list) else Fraction(str(given))
     if kind is Decimal or issubclass(kind, Enum):
@@ -130,6 +130,13 @@ def convert(given: object, kind: Any) -> object:  # noqa: ANN401, PLR0911 - an a
     return given
 
 
+def arguments(given: Mapping[str, object], hints: Mapping[str, Any], defaults: Collection[str]) -> dict[str, object]:
+    """Keyword arguments; TOML has no null, so what may be None and isn't told is None."""
+    told = {name: convert(value, hints[name]) for name, value in given.items()}
+    silent = {name for name, hint in hints.items() if NoneType in get_args(hint) and name not in (*told, *defaults, "return")}
+    return told | dict.fromkeys(silent)
+
+
 CASES = [(file.stem, case) for file in FILES for case in cases_in(file)]
 
 
@@ -138,7 +145,8 @@ def test_the_rule_answers_as_the_case_says(case: dict[str, Any]) -> None:
     rule = rule_named(case["rule"])
     assert case["clause"] in clauses_of(rule)
     hints = get_type_hints(rule)
-    given = {name: convert(value, hints[name]) for name, value in case["given"].items()}
+    defaults = [name for name, parameter in signature(rule).parameters.items() if parameter.default is not Parameter.empty]
+    given = arguments(case["given"], hints, defaults)
     if "refusal" in case:
         with pytest.raises(Refusal) as caught:
             rule(**given)

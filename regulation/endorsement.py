@@ -1,0 +1,80 @@
+"""Endorsement: the right body, in time, with a signed opinion; an application is filed at that moment."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from regulation.edition import EDITIONS
+from regulation.refusal import Refusal
+
+BodyKind = Literal["subdistrict", "town", "township", "department"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """An endorsing body: a township or subdistrict by its division code, or a department with the industry sections it may endorse."""
+
+    code: str
+    zh: str
+    en: str
+    kind: BodyKind
+    sections: frozenset[str] = frozenset()
+
+
+@cache
+def bodies(edition: str) -> Mapping[str, Body]:
+    """Read the endorsing bodies of an edition by code.
+
+    Clause 5.2.
+    """
+    content = tomllib.loads((EDITIONS / edition / "bodies.toml").read_text(encoding="utf-8"))
+    built = (Body(**{**body, "sections": frozenset(body.get("sections", ()))}) for body in content["body"])
+    return MappingProxyType({body.code: body for body in built})
+
+
+def townships(edition: str) -> frozenset[str]:
+    """Name the division codes in which an applicant's registered address may lie.
+
+    Clause 3.1.
+    """
+    return frozenset(body.code for body in bodies(edition).values() if body.kind != "department")
+
+
+def check_window(opens_at: datetime, closes_at: datetime, at: datetime) -> None:
+    """Refuse a filing before the window's opening, and at its closing or later.
+
+    Clause 5.2.
+    """
+    if at < opens_at:
+        raise Refusal("window_not_open", "5.2", earliest=opens_at, opens_at=opens_at.isoformat())
+    if at >= closes_at:
+        raise Refusal("window_closed", "5.2", closes_at=closes_at.isoformat())
+
+
+def check_body(body: Body, township: str, industry: str) -> None:
+    """Refuse a township where the applicant is not registered (division code), and a department outside its industry sections.
+
+    Clause 5.2.
+    """
+    if body.kind == "department":
+        if industry[:1] not in body.sections:
+            raise Refusal("department_not_authorised", "5.2", body=body.zh, body_en=body.en, section=industry[:1])
+    elif body.code != township:
+        raise Refusal("wrong_township", "5.2", body=body.zh, body_en=body.en, township=township)
+
+
+def check_opinion(opinion: str, signatory: str, signed_on: date | None, filed_on: date) -> None:
+    """Demand an opinion, who signed it, and a date no later than the day of filing.
+
+    Clause 5.2.
+    """
+    if not opinion.strip():
+        raise Refusal("opinion_missing", "5.2")
+    if not signatory.strip():
+        raise Refusal("signatory_missing", "5.2")
+    if signed_on is None or signed_on > filed_on:
+        raise Refusal("signing_date", "5.2", filed_on=filed_on.isoformat())
