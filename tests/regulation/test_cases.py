@@ -87,8 +87,10 @@ def one_of(given: object, kinds: tuple[object, ...]) -> object:
     raise AssertionError(f"{given!r} is none of {kinds}")
 
 
-def collected(given: object, origin: object, inner: tuple[Any, ...]) -> object:
-    """A tuple, a set, a list or a mapping of converted values."""
+def collected(given: Any, origin: Any, inner: tuple[Any, ...]) -> object:  # noqa: ANN401 - as above
+    """A tuple (a named one too), a set, a list or a mapping of converted values."""
+    if hasattr(origin, "_fields"):
+        return origin(*(convert(value, hint) for value, hint in zip(given, get_type_hints(origin).values(), strict=True)))
     if isinstance(given, dict):
         keys, values = inner
         return {convert(key, keys): convert(value, values) for key, value in given.items()}
@@ -96,7 +98,7 @@ def collected(given: object, origin: object, inner: tuple[Any, ...]) -> object:
     if origin is tuple and inner[-1] is not Ellipsis:
         return tuple(convert(value, kind) for value, kind in zip(given, inner, strict=True))
     values = (convert(value, inner[0]) for value in given)
-    return {frozenset: frozenset, set: set, list: list}.get(origin, tuple)(values)  # type: ignore[call-overload] # origins are types
+    return {frozenset: frozenset, set: set, list: list}.get(origin, tuple)(values)
 
 
 def convert(given: object, kind: Any) -> object:  # noqa: ANN401, PLR0911 - an annotation has no type of its own; one line a kind
@@ -112,8 +114,8 @@ def convert(given: object, kind: Any) -> object:  # noqa: ANN401, PLR0911 - an a
     if origin is Callable:
         assert isinstance(given, list)
         return lambda day: day not in given and day.weekday() < SATURDAY
-    if origin is not None:
-        return collected(given, origin, inner)
+    if origin is not None or hasattr(kind, "_fields"):
+        return collected(given, origin or kind, inner)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         assert isinstance(given, dict), f"{given!r} is no table"
         built: Callable[..., object] = kind
