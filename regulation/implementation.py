@@ -49,7 +49,7 @@ class ImplementationRules:
     endorsement_decline_reroute: bool
 
 
-def implementation_rules(document: Mapping[str, Any]) -> ImplementationRules:
+def implementation_rules(document: Mapping[str, object]) -> ImplementationRules:
     """Read the document the committee votes on; refuse what is unknown, missing or out of range, with its path.
 
     Clause 2.1.1.

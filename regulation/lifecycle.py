@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from regulation.edition import Parameters
 from regulation.refusal import Refusal
@@ -253,7 +254,7 @@ def answers(table: Table, state: str, phase: str | None = None) -> dict[str, Ste
     return found
 
 
-def _words(state: str, allowed: Iterable[str]) -> dict[str, str]:
+def _words(state: str, allowed: Iterable[str]) -> dict[str, Any]:
     words = list(allowed)
     return {
         "state": state.replace("_", " "),
