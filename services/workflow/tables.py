@@ -1,0 +1,278 @@
+"""What the committee, the office and the supervision group keep; documents are JSONB, scores exact integers, money whole yuan."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from kernel.database import new_id, service_metadata
+
+
+class Base(DeclarativeBase):
+    """The workflow's tables, beside the kernel's."""
+
+    metadata = service_metadata()
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: Text,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+    }
+
+
+class Cycle(Base):
+    """An award year; `phase` is the stored one, ask `cycle.phase_of` for the phase it is in now."""
+
+    __tablename__ = "cycle"
+    __table_args__ = (Index("uq_cycle_year", "year", unique=True, postgresql_where=text("phase <> 'cancelled'")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    year: Mapped[int]
+    edition: Mapped[str]
+    phase: Mapped[str] = mapped_column(default="planned")
+    milestones: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Phase → ISO day."""
+    window_opens: Mapped[datetime | None]
+    window_closes: Mapped[datetime | None]
+    budget_yuan: Mapped[int | None] = mapped_column(BigInteger)
+    rules: Mapped[dict[str, Any] | None]
+    """The implementation rules: a draft until `rules_hash` is set, frozen from then on."""
+    rules_hash: Mapped[str | None]
+    rules_motion: Mapped[UUID | None]
+    launched_on: Mapped[date | None]
+    opens: Mapped[datetime | None]
+    """The window as announced; null before the announcement."""
+    closes: Mapped[datetime | None]
+    screening: Mapped[dict[str, Any] | None]
+    """Count and hash of the eligible list, as intake closed it."""
+
+
+class Seat(Base):
+    """A person of the committee's roster or the office."""
+
+    __tablename__ = "seat"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    unit: Mapped[str]
+    duties: Mapped[list[str]]
+
+
+class Supervisor(Base):
+    """A member of the cycle's supervision group; dissolved when the cycle closes."""
+
+    __tablename__ = "supervisor"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Announcement(Base):
+    """The announcement that opens a cycle's window (5.1)."""
+
+    __tablename__ = "announcement"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    announced_on: Mapped[date]
+    medium: Mapped[str]
+    text: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Notification(Base):
+    """A notice of the announcement to an endorsing body (`code` is its body code) or a committee member's unit (5.1)."""
+
+    __tablename__ = "notification"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    kind: Mapped[str]
+    code: Mapped[str | None]
+    recipient: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Contender(Base):
+    """An eligible application, as intake's screening left it; `id` is the application's.
+
+    `stage`: eligible, shortlisted, not_shortlisted, candidate, not_candidate, proposed, winner, fallen, withdrawn, disqualified.
+    The exact score (twentieths, as a fraction) and the award it is a candidate for are set by the evaluation.
+    """
+
+    __tablename__ = "contender"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    credit_code: Mapped[str] = mapped_column(index=True)
+    organisation: Mapped[str]
+    township: Mapped[str]
+    industry: Mapped[str]
+    awards: Mapped[list[str]]
+    fallback: Mapped[bool]
+    preferred: Mapped[bool]
+    stage: Mapped[str] = mapped_column(default="eligible")
+    score_numerator: Mapped[int | None] = mapped_column(BigInteger)
+    score_denominator: Mapped[int | None] = mapped_column(BigInteger)
+    candidate_for: Mapped[str | None]
+
+
+class Panel(Base):
+    """A panel as scoring formed it."""
+
+    __tablename__ = "panel"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    name: Mapped[str]
+    leader: Mapped[str]
+    members: Mapped[list[str]]
+    applications: Mapped[list[str]]
+
+
+class PanelReport(Base):
+    """A panel's newest report on a stage (`material` or `site`)."""
+
+    __tablename__ = "panel_report"
+
+    panel_id: Mapped[UUID] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    report: Mapped[str]
+    recommended: Mapped[list[str]]
+    at: Mapped[datetime]
+
+
+class StageResult(Base):
+    """An application's exact score in a stage, `numerator`/`denominator` twentieths of a point, and which sheets it counted."""
+
+    __tablename__ = "stage_result"
+
+    application: Mapped[UUID] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    panel_id: Mapped[UUID]
+    numerator: Mapped[int] = mapped_column(BigInteger)
+    denominator: Mapped[int] = mapped_column(BigInteger)
+    aggregation: Mapped[str]
+    counted: Mapped[list[str]]
+    not_counted: Mapped[list[dict[str, Any]]]
+
+
+class Recusal(Base):
+    """A person may have nothing to do with an organisation, as scoring keeps it (2.4.5)."""
+
+    __tablename__ = "recusal"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    source: Mapped[str]
+
+
+class Undertaking(Base):
+    """A confidentiality undertaking given for a cycle (7.6)."""
+
+    __tablename__ = "undertaking"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(primary_key=True)
+    given_on: Mapped[date]
+
+
+class Motion(Base):
+    """What the committee votes on; one ballot per name, or a single one where no name is at stake.
+
+    `subject`: rules → {rules_hash}; ruling → {objection, application, removes}; major_matter → {matter, applications, motion, award}.
+    `outcome`: passed, rejected, no_quorum; a winners motion passed where any name won or is tied; `passed` names of a tie wait for a
+    major matter. Roll, recusals, quorum and voting rules are frozen when it opens.
+    """
+
+    __tablename__ = "motion"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    text: Mapped[str]
+    subject: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(default="proposed")
+    outcome: Mapped[str | None]
+    roll: Mapped[list[str]] = mapped_column(default=list)
+    by_rules: Mapped[bool] = mapped_column(default=False)
+    """Whether the approved rules govern the vote; before their approval it is more than the edition's share of the full roster."""
+    secret: Mapped[bool] = mapped_column(default=False)
+    proposed_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+
+class Ballot(Base):
+    """The vote on one name (`application` and `award`), or on a motion as a whole.
+
+    `outcome`: passed, rejected, no_quorum; `won` is set once the cap decided (null: tied across the cap, until a major matter decides);
+    `fallen_at` is set when the name falls after its notice, and frees its seat.
+    """
+
+    __tablename__ = "ballot"
+    __table_args__ = (UniqueConstraint("motion_id", "application"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    motion_id: Mapped[UUID] = mapped_column(ForeignKey("motion.id"), index=True)
+    application: Mapped[UUID | None]
+    award: Mapped[str | None]
+    credit_code: Mapped[str | None]
+    recused: Mapped[list[str]] = mapped_column(default=list)
+    tally: Mapped[dict[str, Any] | None]
+    outcome: Mapped[str | None]
+    won: Mapped[bool | None]
+    fallen_at: Mapped[datetime | None]
+    choices_hash: Mapped[str | None]
+    """SHA-256 of a secret ballot's shuffled choices, committed once at closing."""
+
+
+class Vote(Base):
+    """A member's vote; of a secret one, `choice` stays null and `sealed` leads to it until closing destroys the link."""
+
+    __tablename__ = "vote"
+
+    ballot_id: Mapped[UUID] = mapped_column(ForeignKey("ballot.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    choice: Mapped[str | None]
+    sealed: Mapped[UUID | None]
+    at: Mapped[datetime]
+
+
+class SealedChoice(Base):
+    """A secret choice, encrypted, under a random id."""
+
+    __tablename__ = "sealed_choice"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ballot_id: Mapped[UUID] = mapped_column(ForeignKey("ballot.id"), index=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Finding(Base):
+    """What the supervision group found; `holds` is the cycle's action that waits for the answer (7.1)."""
+
+    __tablename__ = "finding"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    text: Mapped[str]
+    holds: Mapped[str | None]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    answer: Mapped[str | None]
+    answered_by: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
