@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from regulation.edition import EDITIONS
+from regulation.edition import EDITIONS, load
 from regulation.refusal import Refusal
 
 BodyKind = Literal["subdistrict", "town", "township", "department"]
@@ -27,11 +27,11 @@ class Body:
 
 @cache
 def bodies(edition: str) -> Mapping[str, Body]:
-    """Read the endorsing bodies of an edition by code.
+    """Read the endorsing bodies of an edition by code; refuses an unknown edition.
 
     Clause 5.2.
     """
-    content = tomllib.loads((EDITIONS / edition / "bodies.toml").read_text(encoding="utf-8"))
+    content = tomllib.loads((EDITIONS / load(edition).name / "bodies.toml").read_text(encoding="utf-8"))
     built = (Body(**{**body, "sections": frozenset(body.get("sections", ()))}) for body in content["body"])
     return MappingProxyType({body.code: body for body in built})
 

@@ -82,6 +82,14 @@ def test_bands_that_stop_short_of_full_marks() -> None:
     assert caught.value.code == "rubric_band"
 
 
+def test_a_key_missing_at_the_end_of_the_file_is_told_its_table() -> None:
+    text = SHIPPED[: SHIPPED.rindex("en = ")]
+    with pytest.raises(Refusal) as caught:
+        parse(text)
+    assert (caught.value.code, caught.value.facts["key"]) == ("rubric_value", "en")
+    assert caught.value.facts["line"] == text[: text.rindex("[[band]]")].count("\n") + 1
+
+
 def test_a_rubric_without_items() -> None:
     with pytest.raises(Refusal) as caught:
         parse(SHIPPED.split("[[item]]")[0])
