@@ -1,0 +1,118 @@
+"""A cycle's course, as every act here needs it: load and lock it, tell its phase, move it on, and tell who sees what."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from kernel.identity import Principal
+from kernel.problems import absent
+from kernel.requests import Transaction
+from regulation import edition, lifecycle
+from regulation.calendar import day
+from regulation.conduct import check_findings_answered, check_undertaking
+from regulation.edition import Parameters
+from regulation.implementation import ImplementationRules, implementation_rules
+from regulation.lifecycle import Step
+from services.workflow.tables import Cycle, Finding, Recusal, Supervisor, Undertaking
+
+PEERS = ("intake", "scoring")
+ENDED = ("closed", "cancelled")
+
+
+def parameters_of(cycle: Cycle, now: datetime) -> Parameters:
+    """Give what the cycle's edition says: as on the day of its launch, before that as of today (8)."""
+    return edition.load(cycle.edition).parameters(cycle.launched_on or day(now))
+
+
+def rules_of(cycle: Cycle) -> ImplementationRules:
+    """Read the cycle's implementation rules; refused where there are none yet (2.1.1)."""
+    return implementation_rules(cycle.rules or {})
+
+
+def phase_of(cycle: Cycle, now: datetime) -> str:
+    """Tell the phase the cycle is in now."""
+    return lifecycle.phase(cycle.phase, cycle.closes, now)
+
+
+def find_cycle(transaction: Transaction, cycle_id: UUID) -> Cycle:
+    """Load a cycle; 404 where there is none."""
+    cycle = transaction.session.get(Cycle, cycle_id)
+    if cycle is None:
+        raise absent()
+    return cycle
+
+
+def lock_cycle(transaction: Transaction, cycle_id: UUID) -> Cycle:
+    """Load a cycle and lock its row: whatever counts or moves within a cycle waits here."""
+    cycle = transaction.session.get(Cycle, cycle_id, with_for_update=True)
+    if cycle is None:
+        raise absent()
+    return cycle
+
+
+def check_move(transaction: Transaction, cycle: Cycle, action: str) -> Step:
+    """Give the step an action takes; refused in the wrong phase, and while a finding holds it (7.1)."""
+    now = transaction.now
+    found = lifecycle.step(lifecycle.cycle(parameters_of(cycle, now)), phase_of(cycle, now), action)
+    held = transaction.session.scalars(
+        select(Finding.holds).where(Finding.cycle_id == cycle.id, Finding.holds.is_not(None), Finding.answered_at.is_(None))
+    )
+    check_findings_answered(action, {one for one in held if one is not None})
+    return found
+
+
+def move(
+    transaction: Transaction,
+    cycle: Cycle,
+    action: str,
+    *,
+    kind: str = "cycle.phase_changed",
+    facts: Mapping[str, Any] | None = None,
+    tell: tuple[str, ...] = PEERS,
+) -> None:
+    """Take a cycle's next step, and tell the peers; lock the cycle first."""
+    taken = check_move(transaction, cycle, action)
+    cycle.phase = taken.to
+    cycle.version += 1
+    transaction.record(
+        kind,
+        f"cycle:{cycle.id}",
+        clause=taken.clause,
+        facts={"cycle": str(cycle.id), "phase": taken.to, "action": action, **(facts or {})},
+        tell=tell,
+    )
+
+
+def hidden_from(transaction: Transaction, principal: Principal, cycle: Cycle) -> frozenset[str]:
+    """Give the credit codes of the organisations that don't exist for this caller: recusal follows the person (2.4.5).
+
+    The clause names no committee members: for one without the office's duty the implementation rules say.
+    """
+    if (
+        principal.role == "committee"
+        and not principal.has_duty("office")
+        and not (cycle.rules_hash and rules_of(cycle).voting.members_recused)
+    ):
+        return frozenset()
+    return frozenset(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == principal.person)))
+
+
+def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
+    """Tell whether the caller sits in this cycle's supervision group, which dissolves with the cycle's end (7.1)."""
+    seat = transaction.session.get(Supervisor, (cycle.id, principal.person))
+    return principal.role == "supervisor" and seat is not None and cycle.phase not in ENDED
+
+
+def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
+    """Admit the committee, the office and this cycle's supervision group to its papers; for anyone else they are absent."""
+    if principal.role != "committee" and not is_supervisor(transaction, principal, cycle):
+        raise absent()
+
+
+def check_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
+    """Refuse whoever has given no confidentiality undertaking for this cycle (7.6)."""
+    given = transaction.session.get(Undertaking, (principal.person, cycle.id))
+    check_undertaking(given.given_on if given else None, disqualified=False)
