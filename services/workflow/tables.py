@@ -276,3 +276,172 @@ class Finding(Base):
     answer: Mapped[str | None]
     answered_by: Mapped[str | None]
     answered_at: Mapped[datetime | None]
+
+
+class Shortlist(Base):
+    """Who goes on to site review (5.3.2), with what it rests on: the recommended in their exact order, and the office's reasons."""
+
+    __tablename__ = "shortlist"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    applications: Mapped[list[str]]
+    standings: Mapped[list[dict[str, Any]]]
+    tie_broken_by: Mapped[str | None]
+    motion_id: Mapped[UUID | None]
+    reasons: Mapped[dict[str, Any]]
+    confirmed_at: Mapped[datetime]
+
+
+class Evaluation(Base):
+    """The evaluation report (5.4.1): `report` holds every input, weight and exact total; `candidates` are those the office confirmed."""
+
+    __tablename__ = "evaluation"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    report: Mapped[dict[str, Any]]
+    computed_at: Mapped[datetime]
+    candidates: Mapped[dict[str, Any] | None]
+    reasons: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    confirmed_at: Mapped[datetime | None]
+
+
+class Notice(Base):
+    """A public notice of winners (5.4.2); it is over at the instant `ends_at`."""
+
+    __tablename__ = "notice"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    text: Mapped[str]
+    medium: Mapped[str]
+    counting: Mapped[str]
+    days: Mapped[int]
+    published_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+
+class NoticeName(Base):
+    """One name of a notice, put there by the ballot that it won; `state` is running or fallen."""
+
+    __tablename__ = "notice_name"
+
+    ballot_id: Mapped[UUID] = mapped_column(ForeignKey("ballot.id"), primary_key=True)
+    notice_id: Mapped[UUID] = mapped_column(ForeignKey("notice.id"), index=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    application: Mapped[UUID] = mapped_column(index=True)
+    credit_code: Mapped[str]
+    organisation: Mapped[str]
+    award: Mapped[str]
+    state: Mapped[str] = mapped_column(default="running")
+    fallen_at: Mapped[datetime | None]
+    fallen_by: Mapped[str | None]
+    """The clause by which it fell."""
+
+
+class Objection(Base):
+    """An objection to a notice, or (without `notice_id`) what somebody reported to the office; one docket for both (2.2.4)."""
+
+    __tablename__ = "objection"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    notice_id: Mapped[UUID | None] = mapped_column(ForeignKey("notice.id"), index=True)
+    application: Mapped[UUID | None]
+    credit_code: Mapped[str | None]
+    text: Mapped[str]
+    tracking_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    state: Mapped[str]
+    received_at: Mapped[datetime]
+    findings: Mapped[str | None]
+    report: Mapped[str | None]
+    motion_id: Mapped[UUID | None] = mapped_column(ForeignKey("motion.id"))
+    removed: Mapped[bool | None]
+    dismissal: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
+
+
+class ObjectionContact(Base):
+    """Who objected, kept apart: the office alone reads it."""
+
+    __tablename__ = "objection_contact"
+
+    objection_id: Mapped[UUID] = mapped_column(ForeignKey("objection.id"), primary_key=True)
+    name: Mapped[str | None]
+    contact: Mapped[str | None]
+
+
+class GovernmentDecision(Base):
+    """What the district government decided on a cycle's proposed winners (5.4.3); the newest one counts."""
+
+    __tablename__ = "government_decision"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    decision: Mapped[str]
+    document_number: Mapped[str]
+    dated: Mapped[date]
+    at: Mapped[datetime]
+
+
+class Publication(Base):
+    """The publication of a cycle's results (5.4.3)."""
+
+    __tablename__ = "publication"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    document: Mapped[str]
+    medium: Mapped[str]
+    published_on: Mapped[date]
+    at: Mapped[datetime]
+
+
+class Award(Base):
+    """An award: won in a cycle here, or (without `cycle_id`) imported from earlier years. `state`: proposed, published, revoked."""
+
+    __tablename__ = "award"
+    __table_args__ = (UniqueConstraint("credit_code", "award", "year"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID | None] = mapped_column(ForeignKey("cycle.id"), index=True)
+    application: Mapped[UUID | None]
+    credit_code: Mapped[str] = mapped_column(index=True)
+    organisation: Mapped[str]
+    edition: Mapped[str]
+    award: Mapped[str]
+    year: Mapped[int]
+    state: Mapped[str]
+    prize: Mapped[int] = mapped_column(BigInteger)
+    earlier: Mapped[list[dict[str, Any]]]
+    """The organisation's earlier awards that the prize was computed from."""
+    certificate: Mapped[str] = mapped_column(unique=True)
+    document_number: Mapped[str]
+    approved_on: Mapped[date]
+    published_on: Mapped[date | None]
+
+
+class Payment(Base):
+    """A payment of prize money, in whole yuan."""
+
+    __tablename__ = "payment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    paid_on: Mapped[date]
+    voucher: Mapped[str] = mapped_column(unique=True)
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ResultChange(Base):
+    """What platform clients follow: each change of a published result, whole, at a position given in the order of the commits."""
+
+    __tablename__ = "result_change"
+
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    result: Mapped[dict[str, Any]]
