@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     database_password: SecretStr = SecretStr("")
     pool_size: int = 10
     """Connections kept; as many again may be opened under load."""
+    host: str = "0.0.0.0"  # noqa: S104 - a program in a container serves its network
+    """The address that the program listens on."""
+    port: int = 8000
+    """The port that the program listens on."""
     issuer: str = "quality-award"
     """The `iss` of every token."""
     service_secret: SecretStr
