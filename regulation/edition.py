@@ -131,7 +131,10 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Edition:
-    """Load an edition that ships, by name."""
+    """Load an edition that ships, by name.
+
+    Clause 8.
+    """
     if name not in names():
         raise Refusal("unknown_edition", "8", edition=name)
     return read(EDITIONS / name)

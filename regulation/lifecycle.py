@@ -108,11 +108,12 @@ _CYCLE = {
     ("approval", "refuse"): ("deliberation", None, "5.4.3"),
     ("approval", "publish"): ("published", None, "5.4.3"),
     ("published", "close"): ("closed", None, "2.3.end"),
-    **{(state, "cancel"): ("cancelled", None, "1.5") for state in _BEFORE_PUBLICATION},
+    **{(state, "cancel"): ("cancelled", None, "1.5") for state in _BEFORE_PUBLICATION if state != "oral_defence"},
 }
 _DEFENCE = {
     ("site_review", "hear_defences"): ("oral_defence", None, "5.4.1"),
     ("oral_defence", "evaluate"): ("evaluation", None, "5.4.1"),
+    ("oral_defence", "cancel"): ("cancelled", None, "1.5"),
 }
 
 APPLICATION = _table(
