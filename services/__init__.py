@@ -1,0 +1,1 @@
+"""The three services behind the door; none imports another."""

@@ -1,0 +1,1 @@
+"""Scoring (评审组): reviewers, panels, sealed sheets, consensus and reports."""

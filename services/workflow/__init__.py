@@ -1,1 +1,1 @@
-"""The committee, its office and the supervision group: the award year from its plan to its prizes."""
+"""Workflow (评委会、评审办、监督组): the award year from the annual plan to the awards."""
