@@ -415,7 +415,7 @@ class Award(Base):
     prize: Mapped[int] = mapped_column(BigInteger)
     earlier: Mapped[list[dict[str, Any]]]
     """The organisation's earlier awards that the prize was computed from."""
-    certificate: Mapped[str] = mapped_column(unique=True)
+    certificate: Mapped[str | None] = mapped_column(unique=True)
     document_number: Mapped[str]
     approved_on: Mapped[date]
     published_on: Mapped[date | None]
@@ -425,12 +425,13 @@ class Payment(Base):
     """A payment of prize money, in whole yuan."""
 
     __tablename__ = "payment"
+    __table_args__ = (UniqueConstraint("award_id", "voucher"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
     amount: Mapped[int] = mapped_column(BigInteger)
     paid_on: Mapped[date]
-    voucher: Mapped[str] = mapped_column(unique=True)
+    voucher: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
 

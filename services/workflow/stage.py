@@ -1,0 +1,109 @@
+"""What the panels have reported on a stage, and an application's place in the cycle: the ground of shortlist, evaluation and notice."""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import ConfigDict
+from sqlalchemy import select
+
+from kernel.identity import Principal, roles
+from kernel.problems import Kind, Problem, absent
+from kernel.requests import Transaction
+from kernel.wire import Answer, Body, Id, Reason
+from regulation.ballot import check_passed
+from regulation.report import check_stage_reports
+from regulation.score import Score
+from services.workflow.course import PEERS
+from services.workflow.tables import Contender, Cycle, Motion, Panel, PanelReport, StageResult
+
+Insider = Annotated[Principal, roles("committee", "supervisor")]
+"""The committee, the office, and the supervision group; `course.check_insight` asks whether of this cycle."""
+
+RESULT_MISSING = Kind(
+    409,
+    "stage_result_missing",
+    "以下申报尚无本阶段评审结果：{applications}",
+    "These applications have no result of this stage yet: {applications}",
+)
+
+
+class ExactScore(Answer):
+    """An exact score: `numerator`/`denominator` twentieths of a point, and the points as shown, rounded down."""
+
+    numerator: int
+    denominator: int
+    points: str
+
+
+class Departure(Body):
+    """Why the office departs from the computed list for one application."""
+
+    application: Id
+    reason: Reason
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"application": "01912d68-783e-7a03-8467-5661c1243ad4", "reason": "停产整顿，无法安排现场评审"}]}
+    )
+
+
+def exact(score: Score) -> ExactScore:
+    """Show a score."""
+    return ExactScore(numerator=score.numerator, denominator=score.denominator, points=score.points)
+
+
+def contenders(transaction: Transaction, cycle: Cycle, *stages: str) -> dict[UUID, Contender]:
+    """Load a cycle's applications that stand at one of these stages."""
+    found = transaction.session.scalars(
+        select(Contender).where(Contender.cycle_id == cycle.id, Contender.stage.in_(stages)).order_by(Contender.id)
+    )
+    return {contender.id: contender for contender in found}
+
+
+def set_stage(transaction: Transaction, contender: Contender, stage: str, clause: str) -> None:
+    """Put an application at its new stage, and tell its timeline."""
+    contender.stage = stage
+    transaction.record(
+        "application.stage_changed",
+        f"application:{contender.id}",
+        clause=clause,
+        facts={"cycle": str(contender.cycle_id), "application": str(contender.id), "stage": stage, "clause": clause},
+        tell=PEERS,
+    )
+
+
+def check_stage(transaction: Transaction, cycle: Cycle, stage: str, applications: Collection[UUID]) -> None:
+    """Refuse to close a stage before each panel of these applications has reported, and each of them has its result (2.3.3, 5.3.3)."""
+    session = transaction.session
+    wanted = {str(application) for application in applications}
+    panels = {
+        panel.id: panel.name
+        for panel in session.scalars(select(Panel).where(Panel.cycle_id == cycle.id))
+        if wanted & set(panel.applications)
+    }
+    reported = session.scalars(select(PanelReport.panel_id).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == stage))
+    check_stage_reports(
+        "material" if stage == "material" else "site", set(panels.values()), {panels[panel] for panel in reported if panel in panels}
+    )
+    if missing := sorted(str(application) for application in set(applications) - set(results(transaction, cycle, stage))):
+        raise Problem(RESULT_MISSING, applications=", ".join(missing))
+
+
+def results(transaction: Transaction, cycle: Cycle, stage: str) -> Mapping[UUID, StageResult]:
+    """Load a stage's results by application."""
+    found = transaction.session.scalars(select(StageResult).where(StageResult.cycle_id == cycle.id, StageResult.stage == stage))
+    return {result.application: result for result in found}
+
+
+def score_of(result: StageResult) -> Score:
+    """Read a result's exact score."""
+    return Score(result.numerator, result.denominator)
+
+
+def passed_motion(transaction: Transaction, cycle: Cycle, motion_id: UUID, kind: str) -> Motion:
+    """Load a motion of this cycle; refused unless it is of that kind and has passed."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None or motion.cycle_id != cycle.id:
+        raise absent()
+    check_passed(motion.kind, motion.outcome or motion.state, kind)
+    return motion
