@@ -1,0 +1,1 @@
+"""The one door: who may come in, and where each request goes."""

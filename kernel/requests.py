@@ -37,6 +37,7 @@ from regulation.refusal import Refusal
 
 LARGEST_BODY = 1024 * 1024
 DEEPEST_BODY = 32
+UNKEYED = ("/api/v1/auth/", "/internal/")
 KEY_SHAPE = re.compile(r"[\x21-\x7e]{8,128}")
 ETAG_SHAPE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]*)?"')
 KEY_MISSING = Kind(
@@ -242,13 +243,12 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler; it still runs inside the request's transaction."""
         original = super().get_route_handler()
-        keyed = not self.path.startswith(("/api/v1/auth/", "/internal/"))
 
         async def handler(request: Request) -> Response:
             is_upload = not request.headers.get("content-type", "application/json").startswith("application/json")
             if request.method not in {"GET", "HEAD"} and not is_upload:
                 await _take_body(request)
-            if request.method == "POST" and keyed:
+            if request.method == "POST" and not request.url.path.startswith(UNKEYED):
                 key = request.headers.get("idempotency-key", "")
                 if not KEY_SHAPE.fullmatch(key):
                     raise Problem(KEY_MISSING)

@@ -1,0 +1,30 @@
+"""The gateway as one ASGI application: the door, and behind it its own routes."""
+
+from collections.abc import Mapping
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway import published, sessions
+from gateway.door import Door
+from gateway.forward import Forwarder
+from gateway.program import Gateway
+from gateway.settings import GatewaySettings
+from kernel.relay import Transports
+from kernel.service import create_service
+from kernel.settings import ServiceName
+
+BEHIND: tuple[ServiceName, ...] = ("intake", "scoring", "workflow")
+
+
+def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] | None = None, transports: Transports | None = None) -> Door:
+    """Build the door; without `upstreams` (the services' applications) it forwards to the services' addresses."""
+
+    async def itself(scope: Scope, receive: Receive, send: Send) -> None:
+        await own(scope, receive, send)
+
+    gateway = Gateway(settings, {"gateway": httpx.ASGITransport(itself), **(transports or {})})
+    own = create_service(gateway, "Quality award: accounts", [sessions.routes])
+    own.include_router(published.routes)
+    forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}
+    return Door(gateway, own, upstreams or forwarders)

@@ -1,0 +1,217 @@
+"""The one door: verifies who calls, gives the request an id, and sends the path on by one table, streaming both ways."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from fastapi import FastAPI, Request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.forward import Forwarder
+from gateway.program import Gateway
+from kernel.database import new_id
+from kernel.identity import API_AUDIENCE, PLAIN_ID, Verifier, bearer
+from kernel.problems import BUSY, TOO_LARGE, UNAUTHENTICATED, Problem, absent, render_problem
+from kernel.requests import LARGEST_BODY
+from kernel.service import API
+from kernel.settings import ServiceName
+
+ROUTES: Mapping[str, ServiceName] = {
+    "/cycles/{cycle}/screening-closure": "intake",
+    "/cycles/{cycle}/diagnostics": "scoring",
+    "/record/gateway": "gateway",
+    "/record/intake": "intake",
+    "/record/scoring": "scoring",
+    "/record/workflow": "workflow",
+    "/me/interests": "scoring",
+    "/me/undertakings": "scoring",
+    "/me": "gateway",
+    "/auth": "gateway",
+    "/accounts": "gateway",
+    "/demo": "gateway",
+    "/openapi.json": "gateway",
+    "/organisations": "intake",
+    "/applications": "intake",
+    "/forms": "intake",
+    "/verifications": "intake",
+    "/endorsing-bodies": "intake",
+    "/criteria": "intake",
+    "/rubrics": "scoring",
+    "/reviewers": "scoring",
+    "/draws": "scoring",
+    "/panels": "scoring",
+    "/sheets": "scoring",
+    "/cycles": "workflow",
+    "/motions": "workflow",
+    "/notices": "workflow",
+    "/objections": "workflow",
+    "/awards": "workflow",
+    "/revocation-cases": "workflow",
+    "/external-honours": "workflow",
+    "/findings": "workflow",
+    "/public": "workflow",
+    "/results": "workflow",
+    "/results.csv": "workflow",
+    "/results.parquet": "workflow",
+}
+"""Which service answers below which path of the API; the longest template that fits decides."""
+OUTSIDE_THE_BASE = ("/.well-known", "/docs", "/healthz", "/readyz", "/metrics")
+"""What the gateway itself answers beside the API."""
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers transfer-encoding upgrade".split()
+)
+OURS = (b"x-user-", b"quality-award-")
+TOLD, NEWS = b"quality-award-told", b"quality-award-news"
+
+Segments = tuple[str, ...]
+
+
+def _segments(path: str) -> Segments:
+    return tuple(path.strip("/").split("/"))
+
+
+def _fits(template: Segments, path: Segments) -> bool:
+    return len(template) <= len(path) and all(part[0] == "{" or part == given for part, given in zip(template, path, strict=False))
+
+
+TEMPLATES = sorted(((_segments(template), service) for template, service in ROUTES.items()), key=lambda entry: -len(entry[0]))
+
+
+def service_of(path: str) -> ServiceName | None:
+    """Tell which service answers a path; None where none does."""
+    if any(path == own or path.startswith(own + "/") for own in OUTSIDE_THE_BASE):
+        return "gateway"
+    parts = _segments(path.removeprefix(API))
+    if not path.startswith(API + "/") or not {".", ".."}.isdisjoint(parts):
+        return None
+    return next((service for template, service in TEMPLATES if _fits(template, parts)), None)
+
+
+class Newsboard:
+    """What each service told each peer last, so that a later command can name the news that it may depend on."""
+
+    def __init__(self) -> None:
+        """Begin empty; another replica's news, or what was told before a restart, is not waited for."""
+        self._latest: dict[str, dict[str, str]] = {}
+
+    def note(self, sender: str, told: str) -> None:
+        """Keep what an answer says it told (`receiver=event,...`); event ids grow with time."""
+        for part in told.split(","):
+            receiver, _, event = part.partition("=")
+            news = self._latest.setdefault(receiver, {})
+            news[sender] = max(news.get(sender, ""), event)
+
+    def told_to(self, receiver: str) -> bytes:
+        """Name the latest event that each sender told this service (`sender=event,...`)."""
+        return ",".join(f"{sender}={event}" for sender, event in self._latest.get(receiver, {}).items()).encode()
+
+
+def cleaned(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Drop what belongs to one hop, and what only the door and the services may say."""
+    kept = list(headers)
+    named = {name.strip().lower() for key, value in kept if key.lower() == b"connection" for name in value.split(b",")}
+    dropped = HOP_BY_HOP | named
+    return [(key, value) for key, value in kept if key.lower() not in dropped and not key.lower().startswith(OURS)]
+
+
+class Door:
+    """The ASGI application that everybody calls."""
+
+    def __init__(self, gateway: Gateway, own: FastAPI, upstreams: Mapping[ServiceName, ASGIApp]) -> None:
+        """Stand before the gateway's own routes and the services."""
+        self.gateway = gateway
+        self.app = own
+        self.tokens = gateway.signer
+        self._upstreams: Mapping[ServiceName, ASGIApp] = {**upstreams, "gateway": own}
+        self._verifier = Verifier(gateway.settings.issuer, frozenset({API_AUDIENCE}), gateway.published_keys)
+        self._news = Newsboard()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one connection."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._take(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(message: Message) -> None:
+            if message["type"] == "lifespan.shutdown.complete":
+                await asyncio.gather(*(app.close() for app in self._upstreams.values() if isinstance(app, Forwarder)))
+            await send(message)
+
+        await self.app(scope, receive, closing)
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        given = request.headers.get("x-request-id", "")
+        request_id = given if PLAIN_ID.fullmatch(given) else str(new_id())
+        request.state.request_id = request_id
+        try:
+            service = service_of(scope["path"])
+            if service is None:
+                raise absent()
+            await self._check_caller(request)
+            receive = self._bounded(request, receive) if service == "gateway" else receive
+        except Problem as problem:
+            problem.headers["x-request-id"] = request_id
+            await render_problem(request, problem)(scope, receive, send)
+            return
+        await self._pass_on(service, scope, request_id, receive, send)
+
+    async def _check_caller(self, request: Request) -> None:
+        """Refuse a token that is none of ours, or no longer good; whoever has none is the service's to judge."""
+        if len(request.headers.getlist("authorization")) > 1:
+            raise Problem(UNAUTHENTICATED)
+        token = bearer(request)
+        if token is None:
+            return
+        principal = await self._verifier.verify(token)
+        try:
+            denied = await self.gateway.denylist.denies(principal)
+        except (OperationalError, PoolTimeout):
+            raise Problem(BUSY, headers={"Retry-After": "1"}) from None
+        if denied:
+            raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+    @staticmethod
+    def _bounded(request: Request, receive: Receive) -> Receive:
+        """Hold the bodies of the gateway's own routes, forms included, under the limit of a JSON body."""
+        length, received = request.headers.get("content-length", "0"), 0
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            raise Problem(TOO_LARGE, limit=LARGEST_BODY)
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > LARGEST_BODY:
+                raise Problem(TOO_LARGE, limit=LARGEST_BODY)
+            return message
+
+        return counted
+
+    async def _pass_on(self, service: ServiceName, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
+        headers = [(key, value) for key, value in cleaned(scope["headers"]) if key != b"x-request-id"]
+        headers.append((b"x-request-id", request_id.encode()))
+        if scope["method"] not in {"GET", "HEAD"} and (news := self._news.told_to(service)):
+            headers.append((NEWS, news))
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                for key, value in message["headers"]:
+                    if key.lower() == TOLD:
+                        self._news.note(service, value.decode("latin-1"))
+                message = {**message, "headers": cleaned(message["headers"])}
+            await send(message)
+
+        state = {
+            **scope.get("state", {}),
+            "request_id": request_id,
+            "chunked": any(key == b"transfer-encoding" for key, _ in scope["headers"]),
+        }
+        onward = {**scope, "headers": headers, "state": state}
+        await self._upstreams[service](onward, receive, answer)

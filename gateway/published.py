@@ -1,0 +1,64 @@
+"""What anyone may know before the first call: the keys that verify tokens, and where tokens come from (RFC 8414)."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+
+from kernel.identity import Anyone
+from kernel.requests import Route
+from kernel.service import API
+from kernel.wire import Answer
+
+routes = APIRouter(route_class=Route, tags=["auth"], prefix="/.well-known")
+
+GrantType = Literal["password", "refresh_token", "client_credentials"]
+
+
+class Jwk(Answer):
+    """One public key."""
+
+    kty: str
+    use: str
+    alg: str
+    kid: str
+    n: str
+    e: str
+
+
+class Jwks(Answer):
+    """Every key that verifies our tokens."""
+
+    keys: list[Jwk]
+
+
+class AuthorizationServer(Answer):
+    """Where and how to get tokens."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    grant_types_supported: list[GrantType]
+    token_endpoint_auth_methods_supported: list[str]
+    response_types_supported: list[str]
+    scopes_supported: list[str]
+
+
+@routes.get("/jwks.json", operation_id="get_keys")
+def get_keys(request: Request, _anyone: Anyone) -> Jwks:
+    """Give the public keys of the token signer."""
+    return Jwks(keys=[Jwk(**key) for key in request.app.state.service.keys.published().values()])
+
+
+@routes.get("/oauth-authorization-server", operation_id="get_authorization_server")
+def get_authorization_server(request: Request, _anyone: Anyone) -> AuthorizationServer:
+    """Say where tokens come from."""
+    base = str(request.base_url).rstrip("/")
+    return AuthorizationServer(
+        issuer=request.app.state.service.settings.issuer,
+        token_endpoint=f"{base}{API}/auth/token",
+        jwks_uri=f"{base}/.well-known/jwks.json",
+        grant_types_supported=["password", "refresh_token", "client_credentials"],
+        token_endpoint_auth_methods_supported=["client_secret_post"],
+        response_types_supported=[],
+        scopes_supported=["results:read"],
+    )

@@ -1,0 +1,63 @@
+"""The door's settings, beyond those that every program has."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from kernel.settings import ServiceName, Settings
+
+
+class GatewaySettings(Settings):
+    """The settings of the gateway."""
+
+    state: Path = Path("/var/lib/quality-award")
+    """The folder of the token signing keys and of the first office account's activation secret."""
+    intake_secret: SecretStr
+    """The client secret with which intake gets tokens."""
+    scoring_secret: SecretStr
+    """The client secret with which scoring gets tokens."""
+    workflow_secret: SecretStr
+    """The client secret with which workflow gets tokens."""
+    password_length: int = 10
+    """Fewest characters of a password."""
+    password_classes: int = 3
+    """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others."""
+    password_days: int = 0
+    """After how many days a password must be changed; 0: never."""
+    hashes_at_once: int = 4
+    """How many passwords are hashed at the same time (19 MiB each)."""
+    refresh_hours: int = 12
+    """How long a sign-in lasts at most."""
+    activation_hours: int = 72
+    """How long a one-time link is good."""
+    upstream_seconds: float = 60
+    """How long a service may be silent before the door answers 503."""
+
+    @property
+    def keys(self) -> Path:
+        """Name the folder of the signing keys (PEM, mode 0600); the first is made where there is none."""
+        return self.state / "keys"
+
+    @property
+    def activation_file(self) -> Path:
+        """Name the file (mode 0600) with the first office account's one-time activation secret."""
+        return self.state / "office-activation"
+
+    def client_secrets(self) -> dict[ServiceName, str]:
+        """Give the secret that each service proves itself with."""
+        secrets: dict[ServiceName, SecretStr] = {
+            "gateway": self.service_secret,
+            "intake": self.intake_secret,
+            "scoring": self.scoring_secret,
+            "workflow": self.workflow_secret,
+        }
+        return {name: secret.get_secret_value() for name, secret in secrets.items()}
+
+    def sign_in_lifetime(self) -> timedelta:
+        """Give how long a sign-in lasts at most."""
+        return timedelta(hours=self.refresh_hours)
+
+    def activation_lifetime(self) -> timedelta:
+        """Give how long a one-time link is good."""
+        return timedelta(hours=self.activation_hours)

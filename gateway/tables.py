@@ -1,0 +1,141 @@
+"""What the gateway keeps: accounts, their roles, one-time links, sign-ins, and which tokens are no longer good."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from kernel.database import new_id, service_metadata
+
+
+class Base(DeclarativeBase):
+    """The gateway's tables."""
+
+    metadata = service_metadata()
+    type_annotation_map = {str: Text, datetime: DateTime(timezone=True), list[str]: ARRAY(Text), bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy reads it so
+
+
+class Account(Base):
+    """A person, whose id is `sub` in every token; or a machine client, whose id is its client id."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint("kind in ('person', 'client')", name="kind"),
+        CheckConstraint("status in ('pending', 'active', 'disabled')", name="status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    login: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    status: Mapped[str]
+    password_hash: Mapped[str | None]
+    password_set_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    secret_hash: Mapped[bytes | None]
+    scopes: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+    grants: Mapped[list["Grant"]] = relationship(order_by="Grant.role", cascade="all, delete-orphan")
+    registration: Mapped["Registration | None"] = relationship()
+    sanctions: Mapped[list["Sanction"]] = relationship(order_by="Sanction.id")
+
+
+class Grant(Base):
+    """A role that a person holds; one of them is chosen at each sign-in."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (UniqueConstraint("account_id", "role"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    role: Mapped[str]
+    duties: Mapped[list[str]] = mapped_column(default=list)
+    org: Mapped[str | None] = mapped_column(comment="credit code; in the token only once verified")
+    body: Mapped[str | None] = mapped_column(comment="endorsing body or department")
+    verified_at: Mapped[datetime | None]
+
+
+class Organisation(Base):
+    """A credit code under which somebody registered, and the person verified for it; its row is locked while that is decided."""
+
+    __tablename__ = "organisation"
+
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+
+
+class Registration(Base):
+    """A person's claim to act for an organisation, until its township's body or the office has verified it."""
+
+    __tablename__ = "registration"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    credit_code: Mapped[str] = mapped_column(ForeignKey("organisation.credit_code"), index=True)
+    organisation: Mapped[str]
+    township: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    verified_at: Mapped[datetime | None]
+    verified_by: Mapped[str | None]
+
+
+class Sanction(Base):
+    """What was done about a person's misconduct."""
+
+    __tablename__ = "sanction"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    kind: Mapped[str]
+    clause: Mapped[str]
+    reason: Mapped[str]
+    imposed_at: Mapped[datetime]
+    imposed_by: Mapped[str]
+
+
+class Activation(Base):
+    """A one-time link, known by its secret's hash: the first password, or a new one."""
+
+    __tablename__ = "activation"
+
+    secret_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    purpose: Mapped[str]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Family(Base):
+    """One sign-in: the refresh tokens that follow from it, and the newest access token."""
+
+    __tablename__ = "refresh_family"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    role: Mapped[str]
+    token_id: Mapped[str] = mapped_column(index=True)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Refresh(Base):
+    """A refresh token, by its hash; one that comes a second time revokes its family."""
+
+    __tablename__ = "refresh_token"
+
+    secret_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    family_id: Mapped[UUID] = mapped_column(ForeignKey("refresh_family.id"), index=True)
+    used_at: Mapped[datetime | None]
+
+
+class Denial(Base):
+    """Access tokens that are no longer good: one by its `jti`, or all of an account's that were made before `made_before`."""
+
+    __tablename__ = "denial"
+
+    key: Mapped[str] = mapped_column(primary_key=True, comment="jti, or account id")
+    made_before: Mapped[UUID]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
