@@ -1,0 +1,60 @@
+# Needs Python 3.11 and make; everything else goes into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format clauses lock revision secrets compose-test
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+.venv/embedded: requirements-embedded.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-embedded.lock
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/embedded
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: .venv/embedded  ## serve the award on 127.0.0.1:8000 with embedded PostgreSQL (PORT=…, DATA=…)
+	@$(PY) -m embedded run --port $(or $(PORT),8000) --data $(or $(DATA),data)
+
+demo: .venv/embedded  ## drive one award year through HTTP; writes demo-result.json
+	@$(PY) -m embedded demo
+
+test: .venv/dev  ## all tests but the slow fault and load runs
+	@$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -q tests/regulation
+	@$(PY) -m coverage report --skip-covered
+	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/regulation
+
+check: .venv/dev  ## lint, format, types, import contracts
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	$(PY) -m importlinter.cli lint
+
+format: .venv/dev  ## format the code
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+
+clauses: .venv/embedded  ## print every clause of the regulation and what holds it
+	@$(PY) -m regulation
+
+COMPILE = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header pyproject.toml
+
+lock: .venv/dev  ## resolve the newest versions into the three lock files
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
+	$(COMPILE) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
+
+revision: .venv/dev  ## write a schema's initial revision from its tables: make revision SCHEMA=intake
+	$(PY) -m migrations revision $(SCHEMA)
+
+secrets:  ## write random secrets for docker compose into ./secrets, once
+	@sh deploy/secrets.sh
+
+compose-test: .venv/embedded  ## build, start, drive the demo year through the edge, stop, leave nothing
+	@$(PY) tests/compose_run.py

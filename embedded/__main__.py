@@ -1,0 +1,42 @@
+"""`python -m embedded run` serves the product; `python -m embedded demo` drives one award year through it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from embedded import demo
+from embedded.postgres import PostgresError
+from embedded.serve import CannotServeError, serve
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve the product")
+    run.add_argument("--data", type=Path, default=Path("data"), help="the data folder (default: ./data)")
+    run.add_argument("--host", default="127.0.0.1")
+    run.add_argument("--port", type=int, default=8000)
+    run.add_argument("--environment", choices=["production", "demo", "test"], default="production")
+    year = commands.add_parser("demo", help="drive one award year by HTTP alone")
+    year.add_argument("--url", help="an address that serves environment demo already; without it one is started")
+    year.add_argument("--activation", help="the first office account's activation secret, with --url")
+    year.add_argument("--result", type=Path, default=Path("demo-result.json"))
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the command; an error that the person can mend is one sentence."""
+    given = arguments()
+    try:
+        if given.command == "run":
+            serve(given.data.absolute(), given.host, given.port, given.environment)
+            return 0
+        return demo.run(given.url, given.activation, given.result)
+    except (CannotServeError, PostgresError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

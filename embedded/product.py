@@ -1,0 +1,109 @@
+"""The four programs composed into one ASGI application over an embedded PostgreSQL; peers speak HTTP all the same."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import services.intake.app
+import services.scoring.app
+import services.workflow.app
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy import URL, create_engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import gateway.app
+from embedded import postgres
+from gateway.settings import GatewaySettings
+from kernel.relay import Transports
+from kernel.settings import Environment, ServiceName, Settings
+from migrations.migrate import upgrade
+
+DATABASE = "quality_award"
+SERVICES: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the programs prove themselves with: a database password and a client secret each."""
+
+    passwords: Mapping[str, str]
+    clients: Mapping[str, str]
+
+
+def kept_secrets(folder: Path) -> Secrets:
+    """Read this installation's secrets, made at the first start in a file of mode 0600."""
+    path = folder / "secrets.json"
+    if not path.exists():
+        made = {kind: {name: secrets.token_urlsafe(32) for name in SERVICES} for kind in ("passwords", "clients")}
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump(made, file)
+    return Secrets(**json.loads(path.read_text()))
+
+
+def migrated(server: postgres.Server, database: str, kept: Secrets) -> None:
+    """Create the database where it is missing, and bring it to the newest revision."""
+    engine = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        if not connection.scalar(text("select 1 from pg_database where datname = :name"), {"name": database}):
+            connection.execute(text(f'create database "{database}"'))
+    engine.dispose()
+    upgrade(server.url(postgres.SUPERUSER, server.password, database), kept.passwords)
+
+
+class Product:
+    """The door with everything behind it; an ASGI application whose lifespan is that of all four programs."""
+
+    def __init__(self, server: postgres.Server, database: str, folder: Path, kept: Secrets, environment: Environment) -> None:
+        """Compose; nothing runs before the lifespan begins."""
+
+        def url(service: str) -> URL:
+            return server.url(service, kept.passwords[service], database)
+
+        def common(service: ServiceName) -> dict[str, object]:
+            return {
+                "environment": environment,
+                "database_url": url(service).render_as_string(hide_password=False),
+                "service_secret": SecretStr(kept.clients[service]),
+                "files": folder / "files",
+            }
+
+        self.programs: dict[ServiceName, FastAPI] = {}
+        transports = {name: httpx.ASGITransport(self._reach(name), raise_app_exceptions=False) for name in SERVICES}
+        makers: dict[ServiceName, Callable[[Settings, Transports], FastAPI]] = {
+            "intake": services.intake.app.create,
+            "scoring": services.scoring.app.create,
+            "workflow": services.workflow.app.create,
+        }
+        for name, create in makers.items():
+            self.programs[name] = create(Settings.model_validate(common(name)), transports)
+        gateway_settings = common("gateway") | {
+            "keys": folder / "keys",
+            "activation_file": folder / "office-activation",
+            "service_secrets": {name: SecretStr(secret) for name, secret in kept.clients.items()},
+        }
+        upstreams = {name: self._reach(name) for name in makers}
+        self.door = gateway.app.create(GatewaySettings.model_validate(gateway_settings), upstreams, transports)
+
+    def _reach(self, name: ServiceName) -> ASGIApp:
+        async def reach(scope: Scope, receive: Receive, send: Send) -> None:
+            program = self.door.app if name == "gateway" else self.programs[name]
+            await program(scope, receive, send)
+
+        return reach
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve through the door; the services live as long as the door does."""
+        if scope["type"] != "lifespan":
+            await self.door(scope, receive, send)
+            return
+        async with AsyncExitStack() as running:
+            for program in self.programs.values():
+                await running.enter_async_context(program.router.lifespan_context(program))
+            await self.door(scope, receive, send)

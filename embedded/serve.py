@@ -1,0 +1,73 @@
+"""Serve the product on this machine: embedded PostgreSQL, migrations, keys, the first account, then the door."""
+
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from gateway.first import ensure_first_office
+
+from embedded import postgres
+from embedded.product import DATABASE, Product, kept_secrets, migrated
+from kernel import logs
+from kernel.settings import Environment
+
+
+class CannotServeError(Exception):
+    """The product can't start; the message is one sentence for whoever started it."""
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is started."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise CannotServeError(f"Port {port} on {host} can't be used: {error.strerror}; choose another with --port.") from error
+    return listener
+
+
+@contextmanager
+def prepared(folder: Path, environment: Environment) -> Iterator[Product]:
+    """Start the database in `folder`, bring it up to date, and compose the product over it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = kept_secrets(folder)
+    except OSError as error:
+        raise CannotServeError(f"The data folder {folder} can't be written: {error.strerror}.") from error
+    with postgres.running(folder / "postgresql") as server:
+        migrated(server, DATABASE, kept)
+        yield Product(server, DATABASE, folder, kept, environment)
+
+
+def serve(folder: Path, host: str, port: int, environment: Environment) -> None:
+    """Serve until Ctrl-C, which stops all of it."""
+    listener = bound(host, port)
+    with listener, prepared(folder, environment) as product:
+        logs.configure("WARNING")
+        first = ensure_first_office(product.door.gateway)
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        lines = [f"The award is served on {address}", f"API reference: {address}/docs", f"Data: {folder}"]
+        if first is not None:
+            lines.append(f"First office account: login {first.login}; its one-time activation secret is in {first.path}")
+            if sys.stdout.isatty():
+                lines.append(f"  activation secret: {first.secret}")
+        lines.append("Ctrl-C stops it.")
+
+        class Announced(uvicorn.Server):
+            """A server that says where it is once it answers."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                """Start, then tell."""
+                await super().startup(sockets)
+                if self.started:
+                    sys.stdout.write("\n".join(lines) + "\n")
+                    sys.stdout.flush()
+
+        config = uvicorn.Config(product, log_config=None, access_log=False, loop="uvloop", lifespan="on", timeout_graceful_shutdown=5)
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        Announced(config).run(sockets=[listener])

@@ -1,0 +1,66 @@
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from embedded import postgres
+from embedded.product import Secrets, migrated
+from migrations.migrate import SCHEMAS, drift, run
+
+
+@pytest.fixture(scope="module")
+def database(server: postgres.Server, kept: Secrets) -> Iterator[URL]:
+    name = f"migrations_{uuid4().hex[:8]}"
+    migrated(server, name, kept)
+    yield server.admin_url.set(database=name)
+    owner = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
+    owner.dispose()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_migrated_schema_is_what_the_code_declares(database: URL, schema: str) -> None:
+    assert drift(database, schema) == []
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_schema_goes_down_to_nothing_and_up_again(database: URL, schema: str) -> None:
+    run(database, schema, "base")
+    engine = create_engine(database)
+    with engine.connect() as connection:
+        left = connection.scalars(text("select table_name from information_schema.tables where table_schema = :schema"), {"schema": schema})
+        assert left.all() == ["alembic_version"]
+    engine.dispose()
+    run(database, schema, "head")
+    assert drift(database, schema) == []
+
+
+def test_migrating_again_changes_nothing(server: postgres.Server, kept: Secrets, database: URL) -> None:
+    migrated(server, str(database.database), kept)
+    assert all(drift(database, schema) == [] for schema in SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    "statement", ["update event set kind = 'bent'", "delete from event", "truncate event", "update leaf set hash = ''", "drop table event"]
+)
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_service_can_only_add_to_its_record(server: postgres.Server, kept: Secrets, database: URL, schema: str, statement: str) -> None:
+    migrated(server, str(database.database), kept)
+    service = create_engine(
+        server.url(schema, kept.passwords[schema], str(database.database)), connect_args={"options": f"-csearch_path={schema}"}
+    )
+    with service.connect() as connection, pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+        connection.execute(text(statement))
+    service.dispose()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_service_cannot_look_into_another_schema(server: postgres.Server, kept: Secrets, database: URL, schema: str) -> None:
+    other = next(name for name in SCHEMAS if name != schema)
+    service = create_engine(server.url(schema, kept.passwords[schema], str(database.database)))
+    with service.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
+        connection.execute(text(f"select * from {other}.event"))  # noqa: S608 - a name of ours
+    service.dispose()
