@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -170,6 +171,14 @@ async def on_database(request: Request, error: Exception) -> Response:
     return render_problem(request, Problem(BUSY, headers={"Retry-After": "1"}))
 
 
+async def on_conflict(request: Request, error: Exception) -> Response:
+    """Answer 409 where somebody else wrote the same thing in the same moment; nothing was done."""
+    assert isinstance(error, IntegrityError)  # noqa: S101 - registered for this class alone
+    if not isinstance(error.orig, UniqueViolation):
+        return await on_fault(request, error)
+    return render_problem(request, Problem(CONFLICT, reason="it is there already"))
+
+
 async def on_fault(request: Request, error: Exception) -> Response:
     """Log a fault of ours and say no more than that."""
     log.error("fault", exc_info=error, extra={"fact": {"path": request.url.path}})
@@ -182,6 +191,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(IntegrityError, on_conflict)
     app.add_exception_handler(OperationalError, on_database)
     app.add_exception_handler(PoolTimeout, on_database)
     app.add_exception_handler(Exception, on_fault)

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Annotated, Any
 from uuid import UUID
 
+import httpx
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import ConfigDict
@@ -20,7 +21,7 @@ from kernel import logs, problems
 from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
 from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Supervisor, Verifier, service_audience
-from kernel.problems import Kind, Problem
+from kernel.problems import PEER_UNREACHABLE, Kind, Problem
 from kernel.record import events_after
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, Limit, ReplayedAnswer, Route, Transaction, on_replay
@@ -76,8 +77,11 @@ class Service:
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], registry=self.registry)
 
     async def _fetch_keys(self) -> KeySet:
-        answer = await self.peers.clients["gateway"].get("/.well-known/jwks.json")
-        answer.raise_for_status()
+        try:
+            answer = await self.peers.clients["gateway"].get("/.well-known/jwks.json")
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            raise Problem(PEER_UNREACHABLE, headers={"Retry-After": "1"}, peer="gateway") from None
         return {key["kid"]: key for key in answer.json()["keys"]}
 
     def nudge(self) -> None:
