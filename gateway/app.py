@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import published, sessions
+from gateway import demo, published, sessions
 from gateway.door import Door
 from gateway.forward import Forwarder
 from gateway.program import Gateway
@@ -24,7 +24,9 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
         await own(scope, receive, send)
 
     gateway = Gateway(settings, {"gateway": httpx.ASGITransport(itself), **(transports or {})})
-    own = create_service(gateway, "Quality award: accounts", [sessions.routes])
+    own = create_service(
+        gateway, "Quality award: accounts", [sessions.routes, *([] if settings.environment == "production" else [demo.routes])]
+    )
     own.include_router(published.routes)
     forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}
     return Door(gateway, own, upstreams or forwarders)

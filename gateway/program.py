@@ -2,6 +2,7 @@
 
 from gateway.denylist import Denylist
 from gateway.keys import load_keys
+from gateway.secret import Turns
 from gateway.settings import GatewaySettings
 from gateway.tokens import Signer
 from kernel.identity import KeySet
@@ -20,6 +21,7 @@ class Gateway(Service):
         self.keys = load_keys(settings.keys)
         self.signer = Signer(self.keys, settings.issuer)
         self.denylist = Denylist(self.sessions)
+        self.turns = Turns(settings.hashes_at_once)
 
     async def published_keys(self) -> KeySet:
         """Give the public keys by `kid`."""
@@ -27,3 +29,8 @@ class Gateway(Service):
 
     async def _fetch_keys(self) -> KeySet:
         return await self.published_keys()
+
+    def nudge(self) -> None:
+        """Tell the relay and the denylist that something was committed."""
+        self.denylist.outdated()
+        super().nudge()

@@ -1,54 +1,281 @@
-"""Signing in and out: OAuth 2 access tokens for persons, machine clients and services."""
+"""Signing in and out: OAuth 2 access tokens for persons, machine clients and services (RFC 6749 errors, with a problem's members)."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from secrets import token_urlsafe
 from typing import Annotated, Literal
+from uuid import UUID
 
-from fastapi import Form, Request, Response
+from fastapi import Depends, Form, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
+from gateway.denylist import deny
 from gateway.program import Gateway
-from kernel.identity import LONGEST_TOKEN, Anyone, service_audience
-from kernel.problems import Kind, Problem
+from gateway.secret import is_password, secret_hash
+from gateway.tables import Account, Family, Grant, Refresh
+from kernel.clock import wall
+from kernel.database import new_id
+from kernel.identity import ACCESS_LIFETIME, Anyone, Role, SignedIn, service_audience
+from kernel.logs import log
+from kernel.problems import Kind, language_of, render
+from kernel.requests import InTransaction, Transaction
 from kernel.service import router
-from kernel.wire import Answer
+from kernel.wire import Answer, Line
 
 routes = router("auth")
 
-INVALID_CLIENT = Kind(401, "invalid_client", "客户端标识或密钥不正确", "The client id or secret is wrong")
-INVALID_TARGET = Kind(400, "invalid_target", "没有这个受众", "There is no such audience")
+FAILURES_ALLOWED = 5
+FIRST_LOCK = timedelta(seconds=30)
+LONGEST_LOCK = timedelta(hours=1)
 
-Field = Annotated[str, Form(max_length=LONGEST_TOKEN)]
+CREDENTIALS_WRONG = Kind(
+    400,
+    "credentials_wrong",
+    "登录名或密码不正确，或因多次失败暂时锁定",
+    "The login or the password is wrong, or the account is locked for a while after failures",
+)
+PASSWORD_EXPIRED = Kind(400, "password_expired", "密码已过期，请先修改", "The password has expired; change it first")
+ROLE_REQUIRED = Kind(400, "role_required", "请选择登录身份", "Choose one of your roles to sign in with")
+REFRESH_INVALID = Kind(400, "refresh_token_invalid", "登录已失效，请重新登录", "The sign-in has ended; sign in again")
+CLIENT_WRONG = Kind(401, "client_wrong", "客户端标识或密钥不正确", "The client id or the secret is wrong")
+AUDIENCE_UNKNOWN = Kind(400, "audience_unknown", "没有这个受众", "There is no such audience")
+SCOPE_NOT_HELD = Kind(400, "scope_not_held", "该客户端没有这个权限范围", "The client does not hold that scope")
+GRANT_UNSUPPORTED = Kind(400, "grant_type_unsupported", "不支持的授权类型", "That grant type is not supported")
+
+ERRORS: Mapping[Kind, str] = {
+    CREDENTIALS_WRONG: "invalid_grant",
+    PASSWORD_EXPIRED: "invalid_grant",
+    ROLE_REQUIRED: "invalid_request",
+    REFRESH_INVALID: "invalid_grant",
+    CLIENT_WRONG: "invalid_client",
+    AUDIENCE_UNKNOWN: "invalid_target",
+    SCOPE_NOT_HELD: "invalid_scope",
+    GRANT_UNSUPPORTED: "unsupported_grant_type",
+}
+
+
+class TokenForm(BaseModel):
+    """The form of a token request (`application/x-www-form-urlencoded`)."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={"examples": [{"grant_type": "password", "username": "office", "password": "...", "role": "committee"}]},
+    )
+
+    grant_type: Annotated[str, Line(40)]
+    username: Annotated[str, Line(64, 0)] = ""
+    password: Annotated[str, Line(128, 0)] = ""
+    role: Role | None = None
+    refresh_token: Annotated[str, Line(128, 0)] = ""
+    client_id: Annotated[str, Line(64, 0)] = ""
+    client_secret: Annotated[str, Line(128, 0)] = ""
+    audience: Annotated[str, Line(64, 0)] = ""
+    scope: Annotated[str, Line(128, 0)] = ""
 
 
 class TokenAnswer(Answer):
-    """An access token, with what renews it where a person signed in."""
+    """An access token; for a person also what renews it, once, and the role it speaks for."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a kind
     expires_in: int
+    refresh_token: str | None = None
+    role: Role | None = None
+    scope: str | None = None
 
 
-def service_token(gateway: Gateway, name: str, secret: str, audience: str) -> TokenAnswer:
-    """Let a service call a peer."""
-    known: Mapping[str, str] = gateway.settings.client_secrets()  # type: ignore[assignment]  # a name is text
-    if not hmac.compare_digest(known.get(name, "").encode(), secret.encode()) or name not in known:
-        raise Problem(INVALID_CLIENT)
-    if audience not in {service_audience(one) for one in known}:
-        raise Problem(INVALID_TARGET)
-    token = gateway.signer.sign(name, {"scope": "service"}, audience=audience)
-    return TokenAnswer(access_token=token, expires_in=900)
+@dataclass(frozen=True)
+class Refused:
+    """A token request's no; returned, not raised, so that a failure's count and a revocation are committed."""
+
+    kind: Kind
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
-@routes.post("/auth/token", operation_id="sign_in")
-def sign_in(
-    request: Request,
-    response: Response,
-    grant_type: Field,
-    _anyone: Anyone,
-    client_id: Field = "",
-    client_secret: Field = "",
-    audience: Field = "",
-) -> TokenAnswer:
-    """Give an access token."""
+def authenticate(session: Session, login: str, password: str) -> Account | None:
+    """Give the active person with this login and password; the same work and answer for whatever is wrong.
+
+    After five failures the account is locked, each time for twice as long, at most an hour.
+    """
+    account = session.scalar(select(Account).where(Account.login == login.lower(), Account.kind == "person"))
+    good = is_password(account, password)
+    now = wall()
+    if account is None or (account.locked_until is not None and account.locked_until > now):
+        return None
+    if not good:
+        _count_failure(session, account, now)
+        return None
+    if account.status != "active":
+        return None
+    account.failures, account.locked_until = 0, None
+    return account
+
+
+def _count_failure(session: Session, account: Account, now: datetime) -> None:
+    counted = update(Account).where(Account.id == account.id).values(failures=Account.failures + 1).returning(Account.failures)
+    failures = session.execute(counted).scalar_one()
+    if failures >= FAILURES_ALLOWED:
+        account.locked_until = now + min(FIRST_LOCK * 2 ** min(failures - FAILURES_ALLOWED, 10), LONGEST_LOCK)
+        log.warning("account locked", extra={"fact": {"account": str(account.id), "failures": failures}})
+
+
+def sign_in_person(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
+    """Begin a sign-in in one of the person's roles."""
+    gateway: Gateway = transaction.service
+    account = authenticate(transaction.session, form.username, form.password)
+    if account is None:
+        return Refused(CREDENTIALS_WRONG)
+    days = gateway.settings.password_days
+    if days and account.password_set_at is not None and account.password_set_at + timedelta(days=days) < wall():
+        return Refused(PASSWORD_EXPIRED)
+    held = {grant.role: grant for grant in account.grants}
+    grant = held.get(form.role) if form.role else next(iter(held.values()), None)
+    if grant is None or (form.role is None and len(held) > 1):
+        return Refused(ROLE_REQUIRED, {"roles": sorted(held)})
+    now = wall()
+    transaction.session.execute(delete(Family).where(Family.account_id == account.id, Family.expires_at < now))
+    family = Family(id=new_id(), account_id=account.id, role=grant.role, expires_at=now + gateway.settings.sign_in_lifetime())
+    transaction.session.add(family)
+    transaction.session.flush()
+    return issue(transaction, family, grant)
+
+
+def issue(transaction: Transaction, family: Family, grant: Grant) -> TokenAnswer:
+    """Sign an access token for a role as it is held now, with the refresh token that follows."""
+    gateway: Gateway = transaction.service
+    org = grant.org if grant.verified_at is not None else None
+    claims = {"role": grant.role, "duties": sorted(grant.duties) or None, "org": org, "body": grant.body}
+    token_id, secret = str(new_id()), token_urlsafe(32)
+    token = gateway.signer.sign(
+        str(family.account_id), {name: value for name, value in claims.items() if value is not None}, token_id=token_id
+    )
+    transaction.session.add(Refresh(secret_hash=secret_hash(secret), family_id=family.id, token_id=token_id, made_at=wall()))
+    role: Role = grant.role  # type: ignore[assignment]  # grants hold roles alone
+    return TokenAnswer(access_token=token, expires_in=int(ACCESS_LIFETIME.total_seconds()), refresh_token=secret, role=role)
+
+
+def refresh(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
+    """Renew a sign-in; a refresh token that comes a second time ends the sign-in."""
+    session = transaction.session
+    known = session.get(Refresh, secret_hash(form.refresh_token))
+    if known is None:
+        return Refused(REFRESH_INVALID)
+    family = session.get_one(Family, known.family_id, with_for_update=True)
+    session.refresh(known)
+    if known.used_at is not None:
+        log.warning("refresh token used again", extra={"fact": {"account": str(family.account_id)}})
+        revoke(session, family)
+    if family.revoked_at is not None or family.expires_at < wall():
+        return Refused(REFRESH_INVALID)
+    account = session.get_one(Account, family.account_id)
+    grant = next((grant for grant in account.grants if grant.role == family.role), None)
+    if grant is None or account.status != "active":
+        return Refused(REFRESH_INVALID)
+    known.used_at = wall()
+    return issue(transaction, family, grant)
+
+
+def revoke(session: Session, family: Family) -> None:
+    """End a sign-in: no refresh, and no access token of it is good any more."""
+    family.revoked_at = wall()
+    live = select(Refresh.token_id).where(Refresh.family_id == family.id, Refresh.made_at > wall() - ACCESS_LIFETIME)
+    for token_id in session.scalars(live):
+        deny(session, token_id)
+
+
+def revoke_all(session: Session, account: Account) -> None:
+    """End every sign-in of an account, and every access token that it has."""
+    session.execute(update(Family).where(Family.account_id == account.id, Family.revoked_at.is_(None)).values(revoked_at=wall()))
+    deny(session, str(account.id))
+
+
+def client_token(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
+    """Give a token to a service (for the peer named by `audience`) or to a machine client (for its scopes)."""
+    gateway: Gateway = transaction.service
+    services: Mapping[str, str] = {name: secret for name, secret in gateway.settings.client_secrets().items()}  # noqa: C416 - widens the key's type
+    lifetime = int(ACCESS_LIFETIME.total_seconds())
+    if form.client_id in services:
+        if not hmac.compare_digest(services[form.client_id].encode(), form.client_secret.encode()):
+            return Refused(CLIENT_WRONG)
+        if form.audience not in {service_audience(name) for name in services}:
+            return Refused(AUDIENCE_UNKNOWN)
+        token = gateway.signer.sign(form.client_id, {"scope": "service"}, audience=form.audience)
+        return TokenAnswer(access_token=token, expires_in=lifetime, scope="service")
+    client = _client(transaction.session, form.client_id)
+    if client is None or not hmac.compare_digest(client.secret_hash or b"", secret_hash(form.client_secret)):
+        return Refused(CLIENT_WRONG)
+    scopes = set(form.scope.split()) or set(client.scopes)
+    if not scopes <= set(client.scopes):
+        return Refused(SCOPE_NOT_HELD)
+    scope = " ".join(sorted(scopes))
+    return TokenAnswer(access_token=gateway.signer.sign(str(client.id), {"scope": scope}), expires_in=lifetime, scope=scope)
+
+
+def _client(session: Session, client_id: str) -> Account | None:
+    try:
+        found = session.get(Account, UUID(client_id))
+    except ValueError:
+        return None
+    return found if found is not None and found.kind == "client" and found.status == "active" else None
+
+
+def token_form(form: Annotated[TokenForm, Form()]) -> TokenForm:
+    """Read the form once for all who ask."""
+    return form
+
+
+FromForm = Annotated[TokenForm, Depends(token_form)]
+
+
+async def _turn(request: Request, form: FromForm) -> AsyncIterator[None]:
+    if form.grant_type != "password":
+        yield
+        return
+    async with request.app.state.service.turns:
+        yield
+
+
+PasswordTurn = Annotated[None, Depends(_turn, scope="function")]
+
+
+def oauth_refusal(request: Request, refused: Refused) -> Response:
+    """Say no as RFC 6749 wants it, and as a problem document as well."""
+    kind = refused.kind
+    parts = {
+        "error": ERRORS[kind],
+        "error_description": kind.en,
+        "code": kind.code,
+        "detail": kind.en if language_of(request) == "en" else kind.zh,
+        **refused.facts,
+    }
+    return render(request, kind.status, {"cache-control": "no-store"}, parts)
+
+
+GRANTS = {"password": sign_in_person, "refresh_token": refresh, "client_credentials": client_token}
+
+
+@routes.post("/auth/token", operation_id="get_token", response_model=TokenAnswer, response_model_exclude_none=True)
+def get_token(
+    request: Request, response: Response, form: FromForm, _anyone: Anyone, _turn: PasswordTurn, transaction: InTransaction
+) -> TokenAnswer | Response:
+    """Sign in (`password`, with a `role`), renew (`refresh_token`), or act as a machine (`client_credentials`)."""
+    grant = GRANTS.get(form.grant_type)
+    outcome = Refused(GRANT_UNSUPPORTED) if grant is None else grant(transaction, form)
+    if isinstance(outcome, Refused):
+        return oauth_refusal(request, outcome)
     response.headers["cache-control"] = "no-store"
-    return service_token(request.app.state.service, client_id, client_secret, audience)
+    return outcome
+
+
+@routes.post("/auth/logout", operation_id="sign_out", status_code=204)
+def sign_out(person: SignedIn, transaction: InTransaction) -> None:
+    """End this sign-in: its access tokens and its refresh token are no longer good."""
+    session = transaction.session
+    deny(session, person.token_id)
+    family_id = session.scalar(select(Refresh.family_id).where(Refresh.token_id == person.token_id))
+    if family_id is not None:
+        revoke(session, session.get_one(Family, family_id, with_for_update=True))

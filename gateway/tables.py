@@ -109,25 +109,26 @@ class Activation(Base):
 
 
 class Family(Base):
-    """One sign-in: the refresh tokens that follow from it, and the newest access token."""
+    """One sign-in: the tokens that follow from it."""
 
     __tablename__ = "refresh_family"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
     role: Mapped[str]
-    token_id: Mapped[str] = mapped_column(index=True)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
 
 class Refresh(Base):
-    """A refresh token, by its hash; one that comes a second time revokes its family."""
+    """A refresh token, by its hash, and the access token it came with; one that comes a second time revokes its family."""
 
     __tablename__ = "refresh_token"
 
     secret_hash: Mapped[bytes] = mapped_column(primary_key=True)
-    family_id: Mapped[UUID] = mapped_column(ForeignKey("refresh_family.id"), index=True)
+    family_id: Mapped[UUID] = mapped_column(ForeignKey("refresh_family.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[str] = mapped_column(unique=True, comment="jti of the access token")
+    made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
 
 

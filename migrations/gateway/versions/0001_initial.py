@@ -103,14 +103,12 @@ def upgrade() -> None:
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('account_id', sa.Uuid(), nullable=False),
     sa.Column('role', sa.Text(), nullable=False),
-    sa.Column('token_id', sa.Text(), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_refresh_family_account_id_account')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_refresh_family'))
     )
     op.create_index(op.f('ix_refresh_family_account_id'), 'refresh_family', ['account_id'], unique=False)
-    op.create_index(op.f('ix_refresh_family_token_id'), 'refresh_family', ['token_id'], unique=False)
     op.create_table('role_grant',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('account_id', sa.Uuid(), nullable=False),
@@ -150,9 +148,12 @@ def upgrade() -> None:
     op.create_table('refresh_token',
     sa.Column('secret_hash', sa.LargeBinary(), nullable=False),
     sa.Column('family_id', sa.Uuid(), nullable=False),
+    sa.Column('token_id', sa.Text(), nullable=False, comment='jti of the access token'),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['family_id'], ['refresh_family.id'], name=op.f('fk_refresh_token_family_id_refresh_family')),
-    sa.PrimaryKeyConstraint('secret_hash', name=op.f('pk_refresh_token'))
+    sa.ForeignKeyConstraint(['family_id'], ['refresh_family.id'], name=op.f('fk_refresh_token_family_id_refresh_family'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('secret_hash', name=op.f('pk_refresh_token')),
+    sa.UniqueConstraint('token_id', name=op.f('uq_refresh_token_token_id'))
     )
     op.create_index(op.f('ix_refresh_token_family_id'), 'refresh_token', ['family_id'], unique=False)
     op.create_table('registration',
@@ -184,7 +185,6 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_sanction_account_id'), table_name='sanction')
     op.drop_table('sanction')
     op.drop_table('role_grant')
-    op.drop_index(op.f('ix_refresh_family_token_id'), table_name='refresh_family')
     op.drop_index(op.f('ix_refresh_family_account_id'), table_name='refresh_family')
     op.drop_table('refresh_family')
     op.drop_table('organisation')
