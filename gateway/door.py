@@ -197,7 +197,7 @@ class Door:
     async def _pass_on(self, service: ServiceName, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
         headers = [(key, value) for key, value in cleaned(scope["headers"]) if key != b"x-request-id"]
         headers.append((b"x-request-id", request_id.encode()))
-        if scope["method"] not in {"GET", "HEAD"} and (news := self._news.told_to(service)):
+        if news := self._news.told_to(service):
             headers.append((NEWS, news))
 
         async def answer(message: Message) -> None:

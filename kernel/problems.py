@@ -120,8 +120,8 @@ def render_problem(request: Request, problem: Problem) -> Response:
 
 
 async def news_under_way(request: Request, status: int) -> Response | None:
-    """Answer 503 instead of a refusal where a command may have been refused only for want of news still on its way."""
-    if status not in {ABSENT.status, REFUSED} or request.method in {"GET", "HEAD"}:
+    """Answer 503 instead of a refusal where the request may have been refused only for want of news still on its way."""
+    if status not in {ABSENT.status, REFUSED}:
         return None
     service = getattr(request.app.state, "service", None)
     expected = request.headers.get("quality-award-news")
