@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from kernel.identity import Office, Principal
 from kernel.problems import absent
 from kernel.requests import DryRun, InTransaction, Transaction, offer
-from kernel.service import router
+from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules
@@ -197,7 +197,7 @@ def show_evaluation(transaction: Transaction, principal: Principal, cycle: Cycle
     named = evaluation.candidates if evaluation.confirmed_at else report["candidates"]
     actions = {}
     if principal.has_duty("office"):
-        href = f"/api/v1/cycles/{cycle.id}/evaluation/confirmation"
+        href = f"{API}/cycles/{cycle.id}/evaluation/confirmation"
         actions["confirm"] = offer(transaction, "POST", href, lambda: check_move(transaction, cycle, "confirm_evaluation"))
     return EvaluationAnswer.model_validate(
         report

@@ -9,11 +9,12 @@ from pydantic import ConfigDict, Field
 from kernel.identity import Office, Principal
 from kernel.problems import absent
 from kernel.requests import DryRun, InTransaction, Transaction, offer
-from kernel.service import router
+from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id
 from regulation import shortlist as rule
 from regulation.score import Score
 from regulation.shortlist import Standing, check_shortlist
+from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import check_insight, check_move, find_cycle, hidden_from, lock_cycle, move, parameters_of
 from services.workflow.evaluation import check_evaluate
 from services.workflow.stage import (
@@ -23,7 +24,6 @@ from services.workflow.stage import (
     check_stage,
     contenders,
     exact,
-    passed_motion,
     results,
     score_of,
     set_stage,
@@ -78,8 +78,8 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
     cycle = lock_cycle(transaction, cycle_id)
     check_confirm(transaction, cycle)
     p = parameters_of(cycle, transaction.now)
-    motion = passed_motion(transaction, cycle, proposal.decided_by, "major_matter") if proposal.decided_by else None
-    decided = frozenset(motion.subject.get("applications", [])) if motion else None
+    motion = check_motion_passed(transaction, cycle, proposal.decided_by, "major_matter") if proposal.decided_by else None
+    decided = frozenset(motion.subject["applications"]) if motion and motion.subject.get("tie") == "shortlist" else None
     reasons = {str(departure.application): departure.reason for departure in proposal.reasons}
     standings = _standings(transaction, cycle)
     computed = rule.shortlist(standings, p, decided)
@@ -139,7 +139,7 @@ def show_shortlist(transaction: Transaction, principal: Principal, cycle: Cycle,
     listed = set(shortlist.applications)
     actions = {}
     if principal.has_duty("office"):
-        href = f"/api/v1/cycles/{cycle.id}/evaluation"
+        href = f"{API}/cycles/{cycle.id}/evaluation"
         actions["evaluate"] = offer(transaction, "POST", href, lambda: check_evaluate(transaction, cycle))
     return ShortlistAnswer(
         cycle=cycle.id,

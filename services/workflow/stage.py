@@ -8,14 +8,13 @@ from pydantic import ConfigDict
 from sqlalchemy import select
 
 from kernel.identity import Principal, roles
-from kernel.problems import Kind, Problem, absent
+from kernel.problems import Kind, Problem
 from kernel.requests import Transaction
 from kernel.wire import Answer, Body, Id, Reason
-from regulation.ballot import check_passed
 from regulation.report import check_stage_reports
 from regulation.score import Score
 from services.workflow.course import PEERS
-from services.workflow.tables import Contender, Cycle, Motion, Panel, PanelReport, StageResult
+from services.workflow.tables import Contender, Cycle, Panel, PanelReport, StageResult
 
 Insider = Annotated[Principal, roles("committee", "supervisor")]
 """The committee, the office, and the supervision group; `course.check_insight` asks whether of this cycle."""
@@ -98,12 +97,3 @@ def results(transaction: Transaction, cycle: Cycle, stage: str) -> Mapping[UUID,
 def score_of(result: StageResult) -> Score:
     """Read a result's exact score."""
     return Score(result.numerator, result.denominator)
-
-
-def passed_motion(transaction: Transaction, cycle: Cycle, motion_id: UUID, kind: str) -> Motion:
-    """Load a motion of this cycle; refused unless it is of that kind and has passed."""
-    motion = transaction.session.get(Motion, motion_id)
-    if motion is None or motion.cycle_id != cycle.id:
-        raise absent()
-    check_passed(motion.kind, motion.outcome or motion.state, kind)
-    return motion
