@@ -1,10 +1,12 @@
 """A cycle's course, as every act here needs it: load and lock it, tell its phase, move it on, and tell who sees what."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import rfc8785
 from sqlalchemy import select
 
 from kernel.identity import Principal
@@ -30,6 +32,11 @@ def parameters_of(cycle: Cycle, now: datetime) -> Parameters:
 def rules_of(cycle: Cycle) -> ImplementationRules:
     """Read the cycle's implementation rules; refused where there are none yet (2.1.1)."""
     return implementation_rules(cycle.rules or {})
+
+
+def rules_hash(document: Mapping[str, Any]) -> str:
+    """Hash a rules document: SHA-256 of its RFC 8785 form."""
+    return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
 def phase_of(cycle: Cycle, now: datetime) -> str:

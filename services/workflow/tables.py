@@ -190,9 +190,9 @@ class Undertaking(Base):
 class Motion(Base):
     """What the committee votes on; one ballot per name, or a single one where no name is at stake.
 
-    `subject`: rules → {rules_hash}; ruling → {objection, application, removes}; major_matter → {matter, applications, motion, award}.
-    `outcome`: passed, rejected, no_quorum; a winners motion passed where any name won or is tied; `passed` names of a tie wait for a
-    major matter. Roll, recusals, quorum and voting rules are frozen when it opens.
+    `subject`: rules → {rules_hash}; ruling → {objection, removes_name, credit_codes}; major_matter on a tie → {tie: shortlist or winners,
+    applications (the chosen), credit_codes, motion, award}. `outcome`: passed (of winners: any name), rejected, no_quorum.
+    Roll, recusals, quorum and the way of voting are frozen when it opens.
     """
 
     __tablename__ = "motion"
@@ -218,8 +218,8 @@ class Motion(Base):
 class Ballot(Base):
     """The vote on one name (`application` and `award`), or on a motion as a whole.
 
-    `outcome`: passed, rejected, no_quorum; `won` is set once the cap decided (null: tied across the cap, until a major matter decides);
-    `fallen_at` is set when the name falls after its notice, and frees its seat.
+    `outcome`: passed, rejected, no_quorum; `won` is set once the cap decided (null: tied across the cap, until a major matter decides).
+    A name whose notice fell, or whose contender dropped out, frees its seat.
     """
 
     __tablename__ = "ballot"
@@ -234,9 +234,6 @@ class Ballot(Base):
     tally: Mapped[dict[str, Any] | None]
     outcome: Mapped[str | None]
     won: Mapped[bool | None]
-    fallen_at: Mapped[datetime | None]
-    choices_hash: Mapped[str | None]
-    """SHA-256 of a secret ballot's shuffled choices, committed once at closing."""
 
 
 class Vote(Base):

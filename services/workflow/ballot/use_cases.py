@@ -1,0 +1,445 @@
+"""What the committee does: propose, recuse, open, vote, close; and what a closed motion decided."""
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
+
+from kernel.identity import Principal
+from kernel.problems import Kind, Problem, absent
+from kernel.requests import Transaction
+from regulation import lifecycle
+from regulation.ballot import Named, Seat, Tally, adoption, check_passed, check_roster, check_vote, result, winners
+from regulation.edition import Parameters
+from regulation.implementation import Share, Voting
+from regulation.refusal import Refusal
+from regulation.report import check_winners_motion
+from regulation.score import Score
+from regulation.shortlist import Seeker, candidates
+from services.workflow.ballot.schemas import (
+    MajorMatter,
+    MemberRecusal,
+    NewMotion,
+    NewVote,
+    ProposedName,
+    RulesMotion,
+    RulingMotion,
+    Tie,
+    WinnersMotion,
+)
+from services.workflow.course import (
+    check_undertaken,
+    find_cycle,
+    hidden_from,
+    lock_cycle,
+    parameters_of,
+    phase_of,
+    rules_hash,
+    rules_of,
+)
+from services.workflow.roster import seats_of
+from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, NoticeName, Objection, Recusal, SealedChoice, Vote
+
+NO_TIE = Kind(409, "no_such_tie", "该议案没有这样的并列", "That motion left no such tie")
+RECUSED_ALREADY = Kind(409, "recused_already", "该成员已回避此项表决", "That member is recused from this vote already")
+"""Where a second recusal would change nothing."""
+
+OUT = ("fallen", "withdrawn", "disqualified")
+
+
+def check_motion_passed(transaction: Transaction, cycle: Cycle, motion_id: UUID, kind: str) -> Motion:
+    """Give a motion of this cycle; refused unless it is of this kind and passed."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None or motion.cycle_id != cycle.id:
+        raise absent()
+    check_passed(motion.kind, motion.outcome or motion.state, kind)
+    return motion
+
+
+def winning_ballots(transaction: Transaction, cycle: Cycle) -> Sequence[Ballot]:
+    """Give the ballots whose names won and stand: their notice did not fall, their contender did not drop out."""
+    fallen = select(NoticeName.ballot_id).where(NoticeName.cycle_id == cycle.id, NoticeName.state == "fallen")
+    return transaction.session.scalars(
+        select(Ballot)
+        .join(Motion, Motion.id == Ballot.motion_id)
+        .join(Contender, Contender.id == Ballot.application)
+        .where(Motion.cycle_id == cycle.id, Ballot.won.is_(True), Ballot.id.not_in(fallen), Contender.stage.not_in(OUT))
+        .order_by(Ballot.id)
+    ).all()
+
+
+def ballots_of(transaction: Transaction, motion: Motion) -> Sequence[Ballot]:
+    """Load a motion's ballots in their order."""
+    return transaction.session.scalars(select(Ballot).where(Ballot.motion_id == motion.id).order_by(Ballot.id)).all()
+
+
+def concerned(motion: Motion, ballot: Ballot) -> set[str]:
+    """Give the credit codes of the organisations that a ballot is about."""
+    codes: list[str] = motion.subject.get("credit_codes", [])
+    return {ballot.credit_code} if ballot.credit_code else set(codes)
+
+
+def visible_ballots(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion) -> Sequence[Ballot]:
+    """Give the ballots that exist for this caller; 404 where none does (2.4.5)."""
+    hidden = hidden_from(transaction, principal, cycle)
+    found = [ballot for ballot in ballots_of(transaction, motion) if not concerned(motion, ballot) & hidden]
+    if not found:
+        raise absent()
+    return found
+
+
+def find_motion(transaction: Transaction, motion_id: UUID) -> tuple[Cycle, Motion]:
+    """Load a motion and its cycle; 404 where there is none."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None:
+        raise absent()
+    return find_cycle(transaction, motion.cycle_id), motion
+
+
+def lock_motion(transaction: Transaction, motion_id: UUID) -> tuple[Cycle, Motion]:
+    """Load a motion and its cycle, and lock both, the cycle first."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None:
+        raise absent()
+    cycle = lock_cycle(transaction, motion.cycle_id)
+    transaction.session.refresh(motion, with_for_update=True)
+    return cycle, motion
+
+
+def check_motion_step(transaction: Transaction, cycle: Cycle, motion: Motion, action: str) -> lifecycle.Step:
+    """Give the step that an action takes on a motion; refused in the wrong state or phase."""
+    return lifecycle.step(lifecycle.motion(motion.kind), motion.state, action, phase_of(cycle, transaction.now))
+
+
+def voting_of(cycle: Cycle, p: Parameters) -> Voting:
+    """Give how the committee votes: by the approved rules, before their approval by the edition's share of the full roster (2.1.1)."""
+    if cycle.rules_hash:
+        return rules_of(cycle).voting
+    share = Share(*p.adoption_majority, more_than=True)
+    return Voting(share, share, "roster", "named", members_recused=False)
+
+
+# --- proposing
+
+
+def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
+    """Put a motion before the committee, with its ballots."""
+    cycle = lock_cycle(transaction, cycle_id)
+    step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
+    subject: dict[str, Any] = {}
+    names: list[tuple[Contender, str]] = []
+    match new:
+        case RulesMotion():
+            rules_of(cycle)
+            subject = {"rules_hash": rules_hash(cycle.rules or {})}
+        case WinnersMotion():
+            names = check_names(transaction, cycle, new.names)
+        case RulingMotion():
+            subject = ruling_subject(transaction, cycle, new)
+        case MajorMatter(tie=Tie() as tie):
+            subject = tie_subject(transaction, cycle, tie)
+    motion = Motion(
+        cycle_id=cycle.id, kind=new.kind, title=new.title, text=new.text, subject=subject, state=step.to, proposed_at=transaction.now,
+        version=1, roll=[], by_rules=False, secret=False,
+    )  # fmt: skip
+    transaction.session.add(motion)
+    transaction.session.flush()
+    transaction.session.add_all(
+        [Ballot(motion_id=motion.id, application=one.id, award=award, credit_code=one.credit_code, recused=[]) for one, award in names]
+        or [Ballot(motion_id=motion.id, recused=[])]
+    )
+    facts = {"cycle": str(cycle.id), **new.model_dump(mode="json", exclude={"text"})}
+    transaction.record("motion.proposed", f"motion:{motion.id}", clause=step.clause, facts=facts)
+    return motion
+
+
+def check_names(transaction: Transaction, cycle: Cycle, proposed: Sequence[ProposedName]) -> list[tuple[Contender, str]]:
+    """Refuse names before the evaluation is confirmed, names not open to the award, and one organisation twice.
+
+    Clauses 2.2.3, 5.4.1.
+    """
+    evaluation = transaction.session.get(Evaluation, cycle.id)
+    confirmed = evaluation.candidates if evaluation and evaluation.confirmed_at else None
+    check_winners_motion(evaluation_reported=confirmed is not None)
+    p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
+    voted_on = transaction.session.execute(
+        select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")
+    ).all()
+    ballots = [ballot for ballot, _ in voted_on]
+    taken = {ballot.application for ballot in winning_ballots(transaction, cycle)}
+    taken |= {ballot.application for ballot, state in voted_on if state != "decided"}
+    names: list[tuple[Contender, str]] = []
+    for name in proposed:
+        p.award(name.award)
+        contender = transaction.session.get(Contender, name.application)
+        if contender is None or contender.cycle_id != cycle.id:
+            raise absent()
+        if name.application in taken:
+            raise Refusal("one_award_each", "5.4.1", names=contender.organisation)
+        taken.add(name.application)
+        lost = frozenset(one.award or "" for one in ballots if one.application == contender.id and is_lost(one))
+        is_candidate = any(str(contender.id) in applications for applications in (confirmed or {}).values())
+        is_open = str(contender.id) in (confirmed or {}).get(name.award, [])
+        if is_candidate and lost and not is_open:
+            left = candidates([seeker_of(contender, lost)], p, fallback_between_awards=rules.fallback_between_awards)
+            is_open = str(contender.id) in left[name.award]
+        if contender.stage in OUT or not is_open:
+            raise Refusal("candidate_not_open", "5.4.1", application=str(contender.id), award=name.award)
+        names.append((contender, name.award))
+    return names
+
+
+def is_lost(ballot: Ballot) -> bool:
+    """Tell whether a name lost its ballot: rejected, or beyond the cap."""
+    return ballot.outcome == "rejected" or ballot.won is False
+
+
+def seeker_of(contender: Contender, lost: frozenset[str]) -> Seeker:
+    """Give a contender as the regulation looks for its award, after the ballots it lost."""
+    score = Score(contender.score_numerator or 0, contender.score_denominator or 1)
+    return Seeker(str(contender.id), contender.credit_code, score, frozenset(contender.awards), contender.fallback, lost)
+
+
+def ruling_subject(transaction: Transaction, cycle: Cycle, new: RulingMotion) -> dict[str, Any]:
+    """Bind a ruling to its objection, which the office has reported on (5.4.2)."""
+    objection = transaction.session.get(Objection, new.objection)
+    if objection is None or objection.cycle_id != cycle.id:
+        raise absent()
+    lifecycle.step(lifecycle.OBJECTION, objection.state, "rule")
+    codes = [objection.credit_code] if objection.credit_code else []
+    return {"objection": str(objection.id), "removes_name": new.removes_name, "credit_codes": codes}
+
+
+def tied_ballots(transaction: Transaction, cycle: Cycle, motion_id: UUID, award: str) -> list[Ballot]:
+    """Load the ballots that tied across an award's last seat in a winners motion of this cycle; a problem where there are none."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None or motion.cycle_id != cycle.id:
+        raise absent()
+    tied = [one for one in ballots_of(transaction, motion) if one.award == award and one.outcome == "passed" and one.won is None]
+    if not tied:
+        raise Problem(NO_TIE)
+    return tied
+
+
+def tie_subject(transaction: Transaction, cycle: Cycle, tie: Tie) -> dict[str, Any]:
+    """Bind a decision on a tie to those it chooses; among winners, it chooses exactly as many of the tied as seats are left."""
+    chosen = [str(one) for one in tie.applications]
+    involved: Sequence[UUID | None] = tie.applications
+    if tie.motion is not None and tie.award is not None:
+        tied = tied_ballots(transaction, cycle, tie.motion, tie.award)
+        winners_among(transaction, cycle, tied, tie.award, chosen)
+        involved = [ballot.application for ballot in tied]
+    contenders = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))).all()
+    if len(contenders) != len(set(involved)):
+        raise absent()
+    return {
+        "tie": tie.among,
+        "applications": chosen,
+        "credit_codes": [contender.credit_code for contender in contenders],
+        "motion": str(tie.motion) if tie.motion else None,
+        "award": tie.award,
+    }
+
+
+# --- before and during the vote
+
+
+def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principal, recusal: MemberRecusal) -> Motion:
+    """Take a member out of a vote they have no vote in yet (2.4.5)."""
+    cycle, motion = lock_motion(transaction, motion_id)
+    ballots = [one for one in visible_ballots(transaction, principal, cycle, motion) if recusal.name in {None, one.application}]
+    voters = {seat.person for seat in seats_of(transaction, cycle) if seat.votes}
+    people = voters if motion.state == "proposed" else set(motion.roll)
+    if not ballots or recusal.person not in (people if principal.has_duty("office") else people & {principal.person}):
+        raise absent()
+    step = check_motion_step(transaction, cycle, motion, "recuse")
+    fresh = [one for one in ballots if recusal.person not in one.recused]
+    if not fresh:
+        raise Problem(RECUSED_ALREADY)
+    for ballot in fresh:
+        if transaction.session.get(Vote, (ballot.id, recusal.person)) is not None:
+            raise Refusal("voted_already", "5.4.2")
+        ballot.recused = sorted([*ballot.recused, recusal.person])
+        if motion.state == "voting":
+            freeze(cycle, motion, ballot, parameters_of(cycle, transaction.now))
+    motion.version += 1
+    facts = {"person": recusal.person, "reason": recusal.reason, "ballots": [str(one.id) for one in fresh]}
+    transaction.record("motion.recused", f"motion:{motion.id}", clause=step.clause, facts=facts)
+    return motion
+
+
+def open_motion(transaction: Transaction, motion_id: UUID) -> Motion:
+    """Freeze roll, recusals and quorum, record them, and open the vote (5.4.2)."""
+    cycle, motion = lock_motion(transaction, motion_id)
+    step = check_motion_step(transaction, cycle, motion, "open")
+    p, seats = parameters_of(cycle, transaction.now), seats_of(transaction, cycle)
+    check_roster(seats, p)
+    voting = voting_of(cycle, p)
+    motion.roll = [seat.person for seat in seats if seat.votes]
+    motion.by_rules = cycle.rules_hash is not None
+    motion.secret = voting.ballot == "secret"
+    motion.state, motion.opened_at, motion.version = step.to, transaction.now, motion.version + 1
+    ballots = ballots_of(transaction, motion)
+    for ballot in ballots:
+        known = transaction.session.scalars(
+            select(Recusal.person).where(Recusal.credit_code.in_(concerned(motion, ballot)), Recusal.person.in_(motion.roll))
+        )
+        ballot.recused = sorted({*ballot.recused, *known} & set(motion.roll)) if voting.members_recused else []
+        freeze(cycle, motion, ballot, p)
+    frozen = [{"ballot": str(one.id), "application": str(one.application), "recused": one.recused, **(one.tally or {})} for one in ballots]
+    facts = {"roll": motion.roll, "ballots": frozen, "secret": motion.secret}
+    transaction.record("motion.opened", f"motion:{motion.id}", clause=step.clause, facts=facts)
+    return motion
+
+
+def freeze(cycle: Cycle, motion: Motion, ballot: Ballot, p: Parameters) -> None:
+    """Keep the quorum that the roll and the recusals make."""
+    ballot.tally = {"quorum": tally(cycle, motion, ballot, (0, 0, 0), p).quorum}
+
+
+def tally(cycle: Cycle, motion: Motion, ballot: Ballot, votes: tuple[int, int, int], p: Parameters) -> Tally:
+    """Count a ballot by the rules it was opened under."""
+    if motion.by_rules:
+        return result(len(motion.roll), len(ballot.recused), *votes, rules_of(cycle).voting)
+    return adoption(len(motion.roll), *votes, p)
+
+
+def check_may_vote(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion, ballot: Ballot) -> lifecycle.Step:
+    """Refuse a vote out of time, by somebody without a vote or recused, a second one in a named ballot, and one without an undertaking.
+
+    Clauses 2.0, 2.4.5, 5.4.2, 7.6.
+    """
+    step = check_motion_step(transaction, cycle, motion, "vote")
+    roll = [Seat(person, ("member",)) for person in motion.roll]
+    voted = transaction.session.scalars(select(Vote.person).where(Vote.ballot_id == ballot.id)).all()
+    voting = voting_of(cycle, parameters_of(cycle, transaction.now))
+    check_vote(principal.person, roll, ballot.recused, () if motion.secret else voted, voting)
+    if concerned(motion, ballot):
+        check_undertaken(transaction, principal, cycle)
+    return step
+
+
+def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, new: NewVote) -> Motion:
+    """Cast a vote; a secret one lies encrypted under a random id, and may be changed until the ballot closes."""
+    cycle, motion = lock_motion(transaction, motion_id)
+    ballot = next((one for one in visible_ballots(transaction, principal, cycle, motion) if one.application == new.name), None)
+    if ballot is None:
+        raise absent()
+    step = check_may_vote(transaction, principal, cycle, motion, ballot)
+    if motion.secret:
+        seal(transaction, ballot, principal.person, new.vote)
+    else:
+        transaction.session.add(Vote(ballot_id=ballot.id, person=principal.person, choice=new.vote, at=transaction.now))
+    transaction.record("motion.voted", f"motion:{motion.id}", clause=step.clause, facts={"ballot": str(ballot.id)})
+    return motion
+
+
+def vault(transaction: Transaction) -> Fernet:
+    """Give the cipher of secret choices; its key comes from the service's own secret, never from the database."""
+    secret: str = transaction.service.settings.service_secret.get_secret_value()
+    return Fernet(urlsafe_b64encode(HKDF(SHA256(), 32, None, b"secret ballot").derive(secret.encode())))
+
+
+def seal(transaction: Transaction, ballot: Ballot, person: str, choice: str) -> None:
+    """Keep a secret choice apart from who made it, linked until the ballot closes."""
+    vote = transaction.session.get(Vote, (ballot.id, person))
+    if vote is None:
+        vote = Vote(ballot_id=ballot.id, person=person, sealed=UUID(bytes=secrets.token_bytes(16), version=4), at=transaction.now)
+        transaction.session.add(vote)
+    content = vault(transaction).encrypt(choice.ljust(7).encode())
+    transaction.session.merge(SealedChoice(id=vote.sealed, ballot_id=ballot.id, content=content))
+
+
+def unseal(transaction: Transaction, ballot: Ballot, votes: Sequence[Vote]) -> list[str]:
+    """Give the secret choices shuffled, and destroy every link between them and the voters."""
+    cipher = vault(transaction)
+    choices = []
+    for sealed in transaction.session.scalars(select(SealedChoice).where(SealedChoice.ballot_id == ballot.id)):
+        choices.append(cipher.decrypt(sealed.content).decode().strip())
+        transaction.session.delete(sealed)
+    for vote in votes:
+        vote.sealed = None
+    secrets.SystemRandom().shuffle(choices)
+    return choices
+
+
+# --- closing
+
+
+def close_motion(transaction: Transaction, motion_id: UUID) -> Motion:
+    """Close the vote, count every ballot, and settle who won (5.4.2)."""
+    cycle, motion = lock_motion(transaction, motion_id)
+    step = check_motion_step(transaction, cycle, motion, "close")
+    p, ballots = parameters_of(cycle, transaction.now), ballots_of(transaction, motion)
+    counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
+    outcomes = [ballot.outcome for ballot in ballots]
+    motion.outcome = next((one for one in ("passed", "rejected") if one in outcomes), "no_quorum")
+    motion.state, motion.closed_at, motion.version = step.to, transaction.now, motion.version + 1
+    for award in dict.fromkeys(ballot.award for ballot in ballots if ballot.award is not None):
+        settle(transaction, cycle, [ballot for ballot in ballots if ballot.award == award], award)
+    if motion.outcome == "passed" and motion.subject.get("tie") == "winners":
+        settle_tie(transaction, cycle, motion)
+    facts = {"outcome": motion.outcome, "secret": motion.secret, "ballots": counted}
+    transaction.record("motion.closed", f"motion:{motion.id}", clause=step.clause, facts=facts)
+    return motion
+
+
+def count(transaction: Transaction, cycle: Cycle, motion: Motion, ballot: Ballot, p: Parameters) -> dict[str, Any]:
+    """Count one ballot; gives what the record keeps: every named vote, of a secret ballot the shuffled choices."""
+    votes = transaction.session.scalars(select(Vote).where(Vote.ballot_id == ballot.id).order_by(Vote.person)).all()
+    choices = unseal(transaction, ballot, votes) if motion.secret else [vote.choice for vote in votes]
+    counts = (choices.count("yes"), choices.count("no"), choices.count("abstain"))
+    found = tally(cycle, motion, ballot, counts, p)
+    ballot.tally, ballot.outcome = asdict(found), found.outcome
+    shown: object = choices if motion.secret else {vote.person: vote.choice for vote in votes}
+    return {"ballot": str(ballot.id), "application": str(ballot.application), "tally": ballot.tally, "votes": shown}
+
+
+def seats_left(transaction: Transaction, cycle: Cycle, award: str) -> int:
+    """Count the seats of an award that standing winners leave (1.5)."""
+    standing = sum(one.award == award for one in winning_ballots(transaction, cycle))
+    return parameters_of(cycle, transaction.now).award(award).cap - standing
+
+
+def merit(transaction: Transaction, ballot: Ballot) -> Named:
+    """Give what a passed name is ordered by."""
+    contender = transaction.session.get_one(Contender, ballot.application)
+    score = (contender.score_numerator or 0, contender.score_denominator or 1)
+    return Named(str(ballot.application), (ballot.tally or {})["yes"], score, contender.preferred)
+
+
+def settle(transaction: Transaction, cycle: Cycle, ballots: Sequence[Ballot], award: str) -> None:
+    """Settle an award's seats; names exactly tied across the last one wait for the committee's decision (1.5, 5.4.2)."""
+    chain, seats = rules_of(cycle).tie_chain, seats_left(transaction, cycle, award)
+    passed = [merit(transaction, ballot) for ballot in ballots if ballot.outcome == "passed"]
+    tied: frozenset[str] = frozenset()
+    try:
+        won = winners(passed, seats, chain) if seats else ()
+    except Refusal as tie:
+        tied = frozenset(str(tie.facts["tied"]).split("、"))
+        ahead = [name for name in passed if name.application not in tied]
+        clear = seats - int(str(tie.facts["seats"]))
+        won = winners(ahead, clear, chain) if clear else ()
+    for ballot in ballots:
+        ballot.won = None if str(ballot.application) in tied else str(ballot.application) in won
+
+
+def settle_tie(transaction: Transaction, cycle: Cycle, motion: Motion) -> None:
+    """Give the seats left to those of the tied whom the committee chose (2.1.2)."""
+    tied = tied_ballots(transaction, cycle, UUID(motion.subject["motion"]), motion.subject["award"])
+    chosen = winners_among(transaction, cycle, tied, motion.subject["award"], motion.subject["applications"])
+    for ballot in tied:
+        ballot.won = str(ballot.application) in chosen
+
+
+def winners_among(transaction: Transaction, cycle: Cycle, tied: Sequence[Ballot], award: str, decided: Sequence[str]) -> tuple[str, ...]:
+    """Check that a decision names exactly as many of the tied as seats are left (2.1.2)."""
+    names = [merit(transaction, ballot) for ballot in tied]
+    return winners(names, seats_left(transaction, cycle, award), rules_of(cycle).tie_chain, decided)
