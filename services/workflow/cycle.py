@@ -40,6 +40,7 @@ OFFICE_MOVES: Mapping[str, tuple[str, str]] = {
     "evaluate": ("POST", "evaluation"),
     "confirm_evaluation": ("POST", "evaluation/confirmation"),
     "publish_notice": ("POST", "notices"),
+    "end_deliberation": ("POST", "deliberation-end"),
     "approve": ("POST", "approval"),
     "publish": ("POST", "publication"),
     "close": ("POST", "closure"),

@@ -1,0 +1,32 @@
+"""The workflow as an application."""
+
+from fastapi import FastAPI
+
+from kernel.relay import Transports
+from kernel.service import Service, create_service
+from kernel.settings import Settings
+from services.workflow import approval, award, cycle, evaluation, notice, objection, results, roster, rules, shortlist, supervision
+from services.workflow.ballot import endpoints as ballot
+from services.workflow.news import LISTENERS
+from services.workflow.tasks import tasks
+
+ACTS = (
+    cycle,
+    rules,
+    roster,
+    ballot,
+    supervision,
+    shortlist,
+    evaluation,
+    notice,
+    objection,
+    approval,
+    award,
+    results,
+)
+
+
+def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
+    """Build the workflow service."""
+    service = Service("workflow", settings, transports)
+    return create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks)

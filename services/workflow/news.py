@@ -1,0 +1,187 @@
+"""What intake, scoring and the door tell this service, kept as it arrives."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.requests import Transaction
+from kernel.service import Listener, News
+from regulation import lifecycle
+from regulation.calendar import day
+from services.workflow.course import parameters_of, phase_of
+from services.workflow.tables import Contender, Cycle, Panel, PanelReport, Recusal, StageResult, Undertaking
+
+
+class Facts(BaseModel):
+    """The members of an event that we read; a peer may send more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class EligibleApplication(Facts):
+    """An application that passed the screening."""
+
+    application: UUID
+    credit_code: str
+    organisation: str
+    township: str
+    industry: str
+    awards: list[str]
+    fallback: bool
+    preferred: bool
+
+
+class ScreeningClosed(Facts):
+    """The whole eligible list."""
+
+    cycle: UUID
+    count: int
+    hash: str
+    applications: list[EligibleApplication]
+
+
+class Withdrawn(Facts):
+    """An application withdrawn by its applicant."""
+
+    application: UUID
+
+
+class FormedPanel(Facts):
+    """A panel with its members and what it reviews."""
+
+    cycle: UUID
+    panel: UUID
+    name: str
+    leader: str
+    members: list[str]
+    applications: list[str]
+
+
+class Result(Facts):
+    """An application's exact score in a stage, in twentieths."""
+
+    application: UUID
+    numerator: int
+    denominator: Annotated[int, Field(ge=1)]
+    aggregation: str
+    counted: list[str]
+    not_counted: list[dict[str, Any]]
+
+
+class Reported(Facts):
+    """A panel's report on a stage."""
+
+    cycle: UUID
+    panel: UUID
+    stage: str
+    report: str
+    recommended: list[str]
+    results: list[Result]
+
+
+class Recused(Facts):
+    """Who may have nothing to do with which organisation."""
+
+    person: str
+    credit_code: str
+    kind: str = ""
+    source: str = ""
+
+
+class Undertaken(Facts):
+    """A confidentiality undertaking."""
+
+    person: str
+    cycle: UUID
+
+
+def on_screening_closed(transaction: Transaction, news: News) -> None:
+    """Take the eligible list and go on to material review; a cycle cancelled meanwhile stays so (5.3.1)."""
+    facts = ScreeningClosed.model_validate(news.facts)
+    cycle = transaction.session.get_one(Cycle, facts.cycle, with_for_update=True)
+    if cycle.phase == "cancelled":
+        return
+    step = lifecycle.step(lifecycle.cycle(parameters_of(cycle, news.at)), phase_of(cycle, news.at), "close_screening")
+    cycle.phase, cycle.version = step.to, cycle.version + 1
+    cycle.screening = {"count": facts.count, "hash": facts.hash}
+    transaction.session.add_all(
+        [Contender(id=one.application, cycle_id=cycle.id, **one.model_dump(exclude={"application"})) for one in facts.applications]
+    )
+    transaction.record(
+        "cycle.phase_changed", f"cycle:{cycle.id}", clause=step.clause, facts={"cycle": str(cycle.id), "phase": step.to, **cycle.screening}
+    )
+
+
+def on_withdrawn(transaction: Transaction, news: News) -> None:
+    """Take a withdrawn application out of the running; one withdrawn before the list was settled was never in it."""
+    contender = transaction.session.get(Contender, Withdrawn.model_validate(news.facts).application, with_for_update=True)
+    if contender is not None:
+        contender.stage = "withdrawn"
+
+
+def on_panel(transaction: Transaction, news: News) -> None:
+    """Keep a panel as it stands."""
+    facts = FormedPanel.model_validate(news.facts)
+    transaction.session.merge(Panel(id=facts.panel, cycle_id=facts.cycle, **facts.model_dump(exclude={"cycle", "panel"})))
+
+
+def on_report(transaction: Transaction, news: News) -> None:
+    """Keep a panel's newest report on a stage, and its results."""
+    facts = Reported.model_validate(news.facts)
+    session = transaction.session
+    session.merge(
+        PanelReport(
+            panel_id=facts.panel,
+            stage=facts.stage,
+            cycle_id=facts.cycle,
+            report=facts.report,
+            recommended=facts.recommended,
+            at=news.at,
+        )
+    )
+    session.execute(delete(StageResult).where(StageResult.panel_id == facts.panel, StageResult.stage == facts.stage))
+    session.add_all(
+        [StageResult(stage=facts.stage, cycle_id=facts.cycle, panel_id=facts.panel, **result.model_dump()) for result in facts.results]
+    )
+
+
+def on_recusal_declared(transaction: Transaction, news: News) -> None:
+    """Keep a recusal (2.4.5)."""
+    transaction.session.merge(Recusal(**Recused.model_validate(news.facts).model_dump()))
+
+
+def on_recusal_lifted(transaction: Transaction, news: News) -> None:
+    """Drop a recusal that was lifted."""
+    facts = Recused.model_validate(news.facts)
+    found = transaction.session.scalars(select(Recusal).where(Recusal.person == facts.person, Recusal.credit_code == facts.credit_code))
+    for recusal in found:
+        transaction.session.delete(recusal)
+
+
+def on_undertaking(transaction: Transaction, news: News) -> None:
+    """Keep who gave the confidentiality undertaking for a cycle, from the first time on (7.6)."""
+    facts = Undertaken.model_validate(news.facts)
+    transaction.session.execute(
+        insert(Undertaking).values(person=facts.person, cycle_id=facts.cycle, given_on=day(news.at)).on_conflict_do_nothing()
+    )
+
+
+def on_account_disabled(_transaction: Transaction, _news: News) -> None:
+    """Change nothing: the door refuses the account at once, and a frozen roll keeps its members."""
+
+
+LISTENERS: dict[str, Listener] = {
+    "screening.closed": on_screening_closed,
+    "application.withdrawn": on_withdrawn,
+    "panel.formed": on_panel,
+    "panel.changed": on_panel,
+    "panel.reported": on_report,
+    "panel.report_revised": on_report,
+    "recusal.declared": on_recusal_declared,
+    "recusal.lifted": on_recusal_lifted,
+    "undertaking.given": on_undertaking,
+    "account.disabled": on_account_disabled,
+}

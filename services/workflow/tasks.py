@@ -1,0 +1,79 @@
+"""What waits for whom here (待办): the office's next step and findings, the members' votes, a body's announcement."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select
+
+from kernel.identity import Principal
+from kernel.requests import Transaction
+from kernel.service import API, Task
+from regulation.calendar import midnight
+from regulation.lifecycle import PHASES
+from services.workflow.ballot.use_cases import ballots_of, concerned
+from services.workflow.course import ENDED, hidden_from, phase_of
+from services.workflow.cycle import plan_of
+from services.workflow.tables import Cycle, Finding, Motion, Notification, Objection, Vote
+
+NEXT_STEP = {
+    "planned": ("制订计划、细则、评委会名单，提请审定细则", "2.1.1"),
+    "rules_approved": ("启动评审", "2.2.1"),
+    "open": ("发布申报通告", "5.1"),
+    "material_review": ("汇总材料评审，确定现场评审名单", "5.3.2"),
+    "site_review": ("汇总现场评审，形成综合评价报告", "5.4.1"),
+    "evaluation": ("确认候选名单，报告评委会", "2.2.3"),
+    "deliberation": ("提请审议拟获奖名单，组织公示", "5.4.2"),
+    "public_notice": ("公示期满后报区政府审定", "5.4.3"),
+    "approval": ("公布评审结果", "5.4.3"),
+    "published": ("兑现奖励，结束本年度评审", "2.3.end"),
+}
+
+
+def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
+    """List what this person has to do, in every cycle that is not over."""
+    cycles = transaction.session.scalars(select(Cycle).where(Cycle.phase.not_in(ENDED)).order_by(Cycle.year)).all()
+    found: list[Task] = []
+    for cycle in cycles:
+        if principal.has_duty("office"):
+            found += office_tasks(transaction, cycle)
+        if principal.has_duty("chair") and cycle.phase in {"planned", "rules_approved"}:
+            found.append(Task(title=f"{cycle.year}年度：设立监督组", href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1"))
+        if principal.has_duty("chair", "vice_chair", "member"):
+            found += votes_due(transaction, cycle, principal)
+        if principal.role == "endorser" and phase_of(cycle, transaction.now) == "open":
+            found += announcements(transaction, cycle, principal)
+    return found
+
+
+def office_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
+    """Give the next step with the day the plan has the following phase begin, unanswered findings and open objections."""
+    phase = phase_of(cycle, transaction.now)
+    here = f"{API}/cycles/{cycle.id}"
+    if phase in NEXT_STEP and not (phase == "open" and cycle.opens is not None):
+        title, clause = NEXT_STEP[phase]
+        plan = plan_of(cycle)
+        due = next((plan[name] for name in PHASES[PHASES.index(phase) + 1 :] if name in plan), None)
+        yield Task(title=f"{cycle.year}年度：{title}", href=here, due=midnight(due) if due else None, clause=clause)
+    for finding in transaction.session.scalars(select(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))):
+        yield Task(title="答复监督组提出的问题", href=f"{API}/findings/{finding.id}/answer", clause="7.1")
+    waiting = select(Objection.id).where(Objection.cycle_id == cycle.id, Objection.state.in_(("received", "investigating")))
+    for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
+        yield Task(title="调查核实异议", href=f"{API}/objections/{objection}", clause="5.4.2")
+
+
+def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
+    """Give the open motions in which this member still has a vote to cast."""
+    hidden = hidden_from(transaction, principal, cycle)
+    for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
+        ballots = [one for one in ballots_of(transaction, motion) if principal.person not in one.recused]
+        due = [one.id for one in ballots if not concerned(motion, one) & hidden]
+        cast = set(transaction.session.scalars(select(Vote.ballot_id).where(Vote.person == principal.person, Vote.ballot_id.in_(due))))
+        if principal.person in motion.roll and set(due) - cast:
+            yield Task(title=f"表决：{motion.title}", href=f"{API}/motions/{motion.id}", clause="2.1.2")
+
+
+def announcements(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
+    """Give an endorsing body its notice of the announcement, due when the window closes (5.1)."""
+    sent = select(Notification).where(Notification.cycle_id == cycle.id, Notification.code == principal.body)
+    if principal.body is not None and transaction.session.scalars(sent).first() is not None:
+        title = f"{cycle.year}年度区政府质量奖申报已启动，请组织推荐"
+        yield Task(title=title, href=f"{API}/cycles/{cycle.id}/announcement", due=cycle.closes, clause="5.1")
