@@ -11,7 +11,8 @@ from kernel.requests import Transaction
 from kernel.service import Listener, News
 from regulation import lifecycle
 from regulation.calendar import day
-from services.workflow.course import parameters_of, phase_of
+from services.workflow.course import lock_cycle, parameters_of, phase_of
+from services.workflow.notice import let_fall, standing_names
 from services.workflow.tables import Contender, Cycle, Panel, PanelReport, Recusal, StageResult, Undertaking
 
 
@@ -116,10 +117,18 @@ def on_screening_closed(transaction: Transaction, news: News) -> None:
 
 
 def on_withdrawn(transaction: Transaction, news: News) -> None:
-    """Take a withdrawn application out of the running; one withdrawn before the list was settled was never in it."""
-    contender = transaction.session.get(Contender, Withdrawn.model_validate(news.facts).application, with_for_update=True)
-    if contender is not None:
-        contender.stage = "withdrawn"
+    """Take a withdrawn application, and its name on a notice, out of the running.
+
+    One withdrawn before the list was settled was never in it; one withdrawn while the results came out has won.
+    """
+    contender = transaction.session.get(Contender, Withdrawn.model_validate(news.facts).application)
+    if contender is None or contender.stage == "winner":
+        return
+    cycle = lock_cycle(transaction, contender.cycle_id)
+    contender.stage = "withdrawn"
+    for name in standing_names(transaction, cycle):
+        if name.application == contender.id:
+            let_fall(transaction, cycle, name, "1.4")
 
 
 def on_panel(transaction: Transaction, news: News) -> None:
