@@ -1,0 +1,174 @@
+"""Who may see what now: recusal follows the person (2.4.5), undertaking and standing come first (7.6), panels end (2.3.end)."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import StringConstraints
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from kernel.identity import Principal
+from kernel.problems import absent
+from kernel.requests import Transaction
+from regulation import edition, lifecycle, recusal, rubric
+from regulation.calendar import day
+from regulation.conduct import check_undertaking
+from regulation.edition import Parameters
+from regulation.implementation import ImplementationRules, implementation_rules
+from regulation.report import check_panel_access
+from services.scoring.tables import Cycle, Dossier, Fallen, Panel, Recusal, Reviewer, Seat, Undertaking
+
+Stage = Literal["material", "site"]
+Person = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+"""A person's id, the `sub` of their tokens."""
+
+STAGES: dict[str, Stage] = {"material_review": "material", "site_review": "site"}
+
+
+def cycle_of(transaction: Transaction, key: UUID) -> Cycle:
+    """Load a cycle; 404 where workflow has told of none."""
+    cycle = transaction.session.get(Cycle, key)
+    if cycle is None:
+        raise absent()
+    return cycle
+
+
+def phase_of(transaction: Transaction, cycle: Cycle) -> str:
+    """Tell the phase that a cycle is in at this transaction's instant."""
+    return lifecycle.phase(cycle.phase, cycle.closes, transaction.now)
+
+
+def stage_of(cycle: Cycle) -> Stage | None:
+    """Tell the stage that is scored in the cycle's phase; None before and after the review."""
+    return STAGES.get(cycle.phase)
+
+
+def parameters_of(cycle: Cycle) -> Parameters:
+    """Give the edition's parameters with which the cycle was launched."""
+    return edition.load(cycle.edition).parameters(cycle.launched_on)
+
+
+def rules_of(cycle: Cycle) -> ImplementationRules:
+    """Give the implementation rules that the committee approved for the cycle."""
+    return implementation_rules(cycle.rules)
+
+
+def rubric_of(cycle: Cycle) -> rubric.Rubric:
+    """Give the rubric bound to the cycle at its launch."""
+    return rubric.load(cycle.rubric)
+
+
+def recusals_of(session: Session, persons: Collection[str]) -> frozenset[recusal.Recusal]:
+    """Tell from which organisations these persons are recused now, whatever the source."""
+    standing = session.scalars(select(Recusal).where(Recusal.person.in_(persons), Recusal.lifted_at.is_(None)))
+    sources: dict[str, Literal["declared", "office", "requested"]] = {
+        "declared": "declared",
+        "office": "office",
+        "requested": "requested",
+    }
+    return recusal.recusals(recusal.Ground(one.person, one.credit_code, sources[one.source], granted=True) for one in standing)
+
+
+def not_recused(person: str) -> ColumnElement[bool]:
+    """Select dossiers whose organisation the person is not recused from."""
+    return ~exists().where(Recusal.person == person, Recusal.credit_code == Dossier.credit_code, Recusal.lifted_at.is_(None))
+
+
+def standing() -> ColumnElement[bool]:
+    """Select dossiers that were neither withdrawn nor disqualified."""
+    return ~exists().where(Fallen.application == Dossier.application)
+
+
+def seated(person: str) -> ColumnElement[bool]:
+    """Select the panels on which the person sits."""
+    return exists().where(Seat.panel == Panel.id, Seat.person == person, Seat.left_at.is_(None))
+
+
+def admitted(person: str) -> ColumnElement[bool]:
+    """Select the panels that a seated, appointed reviewer may read now: undertaking given, panel not dissolved."""
+    return and_(
+        Panel.state == "formed",
+        seated(person),
+        exists().where(Undertaking.person == person, Undertaking.cycle == Panel.cycle),
+        exists().where(Reviewer.person == person, Reviewer.standing == "appointed"),
+    )
+
+
+def undertaken_at(session: Session, person: str, cycle: UUID) -> datetime | None:
+    """Tell when the person gave the confidentiality undertaking for a cycle."""
+    return session.scalar(select(Undertaking.given_at).where(Undertaking.person == person, Undertaking.cycle == cycle))
+
+
+def check_secrecy(transaction: Transaction, person: str, cycle: Cycle) -> None:
+    """Refuse whoever gave no undertaking for this cycle, or was disqualified (7.6)."""
+    given_at = undertaken_at(transaction.session, person, cycle.id)
+    disqualified = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")
+    check_undertaking(day(given_at) if given_at else None, disqualified=bool(transaction.session.scalar(select(disqualified))))
+
+
+def panel_for_member(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[Panel, Cycle]:
+    """Load a panel for one of its members; absent to everybody else, refused to a member whose access has ended (2.3.end, 7.6)."""
+    query = select(Panel).where(Panel.id == key, seated(person))
+    panel = transaction.session.scalar(query.with_for_update() if lock else query)
+    if panel is None:
+        raise absent()
+    cycle = cycle_of(transaction, panel.cycle)
+    check_panel_access(phase_of(transaction, cycle))
+    check_secrecy(transaction, person, cycle)
+    return panel, cycle
+
+
+def panel_for_office(transaction: Transaction, key: UUID, *, lock: bool = False) -> tuple[Panel, Cycle]:
+    """Load any panel, for the office or a supervisor."""
+    panel = transaction.session.get(Panel, key, with_for_update=lock, populate_existing=True)
+    if panel is None:
+        raise absent()
+    return panel, cycle_of(transaction, panel.cycle)
+
+
+def panel_for(transaction: Transaction, key: UUID, caller: Principal, *, lock: bool = False) -> tuple[Panel, Cycle]:
+    """Load a panel for whoever calls: a reviewer sees the panels they sit on, the office and supervisors all."""
+    if caller.role == "reviewer":
+        return panel_for_member(transaction, key, caller.person, lock=lock)
+    return panel_for_office(transaction, key, lock=lock)
+
+
+def dossiers_of(transaction: Transaction, panel: Panel, person: str) -> list[Dossier]:
+    """List a panel's applications as this person may see them: those they are recused from are absent."""
+    query = select(Dossier).where(Dossier.panel == panel.id, not_recused(person)).order_by(Dossier.application)
+    return list(transaction.session.scalars(query))
+
+
+def dossier_of(transaction: Transaction, panel: Panel, application: UUID, person: str) -> Dossier:
+    """Load one application of a panel; absent where the person is recused."""
+    query = select(Dossier).where(Dossier.panel == panel.id, Dossier.application == application, not_recused(person))
+    dossier = transaction.session.scalar(query)
+    if dossier is None:
+        raise absent()
+    return dossier
+
+
+def members_of(session: Session, panel: Panel) -> list[Reviewer]:
+    """List a panel's members, whatever their standing, in the order of their names."""
+    query = select(Reviewer).join(Seat, and_(Seat.person == Reviewer.person, Seat.left_at.is_(None))).where(Seat.panel == panel.id)
+    return list(session.scalars(query.order_by(Reviewer.name, Reviewer.id)))
+
+
+def eligible_for(session: Session, panel: Panel, credit_code: str) -> frozenset[str]:
+    """Name the members who score an organisation: appointed and not recused (2.0, 2.4.5)."""
+    members = [member.person for member in members_of(session, panel) if member.standing == "appointed"]
+    return recusal.eligible_members(members, credit_code, recusals_of(session, members))
+
+
+def may_read_dossier(session: Session, person: str, application: UUID) -> bool:
+    """Tell whether the person may read this dossier now as a member of the panel that reviews it (2.4.5, 7.6, 2.3.end)."""
+    query = (
+        select(Dossier.application)
+        .join(Panel, Panel.id == Dossier.panel)
+        .join(Cycle, Cycle.id == Panel.cycle)
+        .where(Dossier.application == application, admitted(person), not_recused(person))
+        .where(~or_(Cycle.phase == "closed", Cycle.phase == "cancelled"))
+    )
+    return session.scalar(query) is not None

@@ -1,0 +1,34 @@
+"""Scoring as an application."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import FastAPI, Query
+
+from kernel.identity import Peer
+from kernel.relay import Transports
+from kernel.requests import InTransaction
+from kernel.service import Service, create_service, router
+from kernel.settings import Settings
+from services.scoring import consensus, interest, panel, report, reviewer, rubric, sheet
+from services.scoring.access import may_read_dossier
+from services.scoring.news import LISTENERS
+from services.scoring.tasks import tasks
+
+questions = router("internal")
+
+ACTS = (rubric, reviewer, interest, panel, sheet, consensus, report)
+
+
+@questions.get("/internal/dossier-access")
+def may_read(_peer: Peer, transaction: InTransaction, person: Annotated[str, Query(max_length=64)], application: UUID) -> dict[str, bool]:
+    """Tell intake whether this reviewer may read this dossier now (2.4.5, 7.6, 2.3.end)."""
+    return {"may_read": may_read_dossier(transaction.session, person, application)}
+
+
+def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
+    """Build the scoring service."""
+    service = Service("scoring", settings, transports)
+    app = create_service(service, "Scoring", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks)
+    app.include_router(questions, include_in_schema=False)
+    return app

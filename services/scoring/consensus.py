@@ -1,0 +1,253 @@
+"""Consensus: one agreed sheet from the opened ones, signed by the leader, agreed or dissented from in writing (2.3.1)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.identity import Principal, Reviewer
+from kernel.problems import FORBIDDEN, Problem, absent
+from kernel.requests import DryRun, IfMatch, InTransaction, Transaction, check_version, offer
+from kernel.service import router
+from kernel.wire import Action, Answer, Body, Mark, Words
+from regulation.lifecycle import PANEL, step
+from regulation.refusal import Refusal
+from regulation.report import check_panel_report
+from regulation.rubric import STEP
+from regulation.score import check_consensus, check_rating, check_spread, sheet_twentieths
+from services.scoring import rounds
+from services.scoring.access import (
+    dossier_of,
+    eligible_for,
+    panel_for,
+    panel_for_member,
+    phase_of,
+    rubric_of,
+    rules_of,
+    stage_of,
+)
+from services.scoring.sheet import AskedStage, PanelId, PanelMember, mark, opened_round, percents
+from services.scoring.tables import Cycle, Dossier, Panel, Round, Signature
+
+routes = router("consensus")
+
+Stance = Literal["agree", "dissent"]
+ApplicationId = Annotated[UUID, Path()]
+
+
+class AgreedRating(Body):
+    """What the panel agrees on for one item; a reason is due where the rules' spread is passed (2.1.1)."""
+
+    percent: Annotated[int, Field(ge=-1000, le=1000)]
+    reason: Annotated[str, Words(4000)] | None = None
+
+
+class NewConsensus(Body):
+    """The whole consensus sheet, by item."""
+
+    items: Annotated[dict[Annotated[str, Words(32)], AgreedRating], Field(max_length=200)]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": {"4.1.2": {"percent": 65, "reason": "现场核实后，展开程度高于独立评分时所见。"}}}]}
+    )
+
+
+class NewSignature(Body):
+    """A member's stance on the consensus sheet as it stands; a dissent gives its reasons."""
+
+    stance: Stance
+    reason: Annotated[str, Words(4000)] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"stance": "dissent", "reason": "4.7.3的趋势数据只有两年。"}]})
+
+
+class AgreedItem(Answer):
+    """An item as agreed: `changes` tells by sheet how many percent the agreed rating lies above (or below) the member's."""
+
+    item: str
+    percent: int
+    reason: str | None
+    changes: dict[str, int]
+
+
+class StanceAnswer(Answer):
+    """A stance as signed."""
+
+    person: str
+    stance: str
+    reason: str
+    at: datetime
+
+
+class Consensus(Answer):
+    """A consensus sheet with its signatures; empty until the leader has put one."""
+
+    application: UUID
+    stage: str
+    items: list[AgreedItem]
+    total: Mark | None
+    signatures: list[StanceAnswer]
+    version: int
+    actions: dict[str, Action]
+
+
+def agreed_percents(found: Round) -> dict[str, int]:
+    """Give the consensus sheet's ratings in percent."""
+    return {item: rating["steps"] * STEP for item, rating in (found.agreed or {}).items()}
+
+
+def check_agreed(transaction: Transaction, found: Round, cycle: Cycle) -> None:
+    """Refuse a consensus that leaves items out or passes the rules' spread unexplained, against the sheets that count now."""
+    rubric, spread = rubric_of(cycle), rules_of(cycle).spread_percent
+    sheets = [percents(sheet) for sheet in rounds.opened_sheets(transaction, found)]
+    reasons = {item: rating["reason"] or "" for item, rating in (found.agreed or {}).items()}
+    check_consensus(agreed_percents(found), sheets, rubric, spread, reasons)
+    check_spread(sheets, rubric, spread, reasons)
+
+
+def check_leader(panel: Panel, person: str) -> None:
+    """Admit the panel's leader alone."""
+    if panel.leader != person:
+        raise Problem(FORBIDDEN)
+
+
+def open_consensus(transaction: Transaction, key: UUID, application: UUID, reviewer: Principal) -> tuple[Round, Panel, Dossier, Cycle]:
+    """Lock the running stage's opened round for a member who may act on its consensus."""
+    panel, cycle = panel_for_member(transaction, key, reviewer.person)
+    dossier = dossier_of(transaction, panel, application, reviewer.person)
+    step(PANEL, panel.state, "report", phase_of(transaction, cycle))
+    found = opened_round(transaction, dossier, reviewer, stage_of(cycle))
+    return rounds.locked(transaction, found.id), panel, dossier, cycle
+
+
+def agree(
+    transaction: Transaction, key: UUID, application: UUID, leader: Principal, version: int, items: Mapping[str, AgreedRating]
+) -> Consensus:
+    """Put the consensus sheet; whoever signed the one before signs again."""
+    found, panel, dossier, cycle = open_consensus(transaction, key, application, leader)
+    check_leader(panel, leader.person)
+    check_version(version, found.version)
+    for item, rating in items.items():
+        rubric_of(cycle).item(item)
+        check_rating(rating.percent)
+    sheets = {str(sheet.id): percents(sheet) for sheet in rounds.opened_sheets(transaction, found)}
+    found.agreed = {
+        item: {
+            "steps": rating.percent // STEP,
+            "reason": rating.reason,
+            "changes": {sheet: rating.percent - rated[item] for sheet, rated in sheets.items()},
+        }
+        for item, rating in items.items()
+    }
+    check_agreed(transaction, found, cycle)
+    found.version += 1
+    rounds.unsign(transaction, found)
+    facts = {"panel": str(panel.id), "stage": found.stage, "agreed": agreed_percents(found)}
+    transaction.record("consensus.put", f"application:{application}", clause="2.3.1", facts=facts)
+    return show(transaction, found, panel, dossier, cycle, leader)
+
+
+def check_stance(person: str, leader: str, stance: Stance, reason: str) -> None:
+    """Refuse a dissent without reasons, and a leader who dissents from the sheet they put (2.3.1)."""
+    if person == leader and stance == "dissent":
+        raise Refusal("report_unsigned", "2.3.1")
+    check_panel_report(leader, leader, [person], {person: stance}, {person: reason})
+
+
+def sign(transaction: Transaction, key: UUID, application: UUID, member: Principal, version: int, given: NewSignature) -> Consensus:
+    """Sign the consensus sheet as it stands, or dissent from it in writing."""
+    found, panel, dossier, cycle = open_consensus(transaction, key, application, member)
+    if found.agreed is None:
+        raise absent()
+    check_version(version, found.version)
+    check_agreed(transaction, found, cycle)
+    check_stance(member.person, panel.leader, given.stance, given.reason or "")
+    stance = {"stance": given.stance, "reason": given.reason or "", "at": transaction.now}
+    statement = insert(Signature).values(round=found.id, person=member.person, **stance)
+    transaction.session.execute(statement.on_conflict_do_update(index_elements=["round", "person"], set_=stance))
+    facts = {"panel": str(panel.id), "stage": found.stage, "stance": given.stance, "version": version}
+    transaction.record("consensus.signed", f"application:{application}", clause="2.3.1", facts=facts)
+    return show(transaction, found, panel, dossier, cycle, member)
+
+
+def signatures_of(transaction: Transaction, found: Round) -> list[Signature]:
+    """List the stances on a consensus sheet."""
+    return list(transaction.session.scalars(select(Signature).where(Signature.round == found.id).order_by(Signature.at, Signature.person)))
+
+
+def check_signed(transaction: Transaction, found: Round, panel: Panel, dossier: Dossier) -> None:
+    """Refuse a consensus sheet without the leader's signature or an eligible member's stance (2.3.1)."""
+    signed = signatures_of(transaction, found)
+    stances: dict[str, Any] = {one.person: one.stance for one in signed}
+    reasons = {one.person: one.reason for one in signed}
+    members = sorted(eligible_for(transaction.session, panel, dossier.credit_code))
+    check_panel_report(panel.leader, panel.leader if panel.leader in stances else "", members, stances, reasons)
+
+
+def show(transaction: Transaction, found: Round, panel: Panel, dossier: Dossier, cycle: Cycle, reader: Principal) -> Consensus:
+    """Answer with a consensus sheet."""
+    transaction.version = found.version
+    href = f"/api/v1/panels/{panel.id}/applications/{dossier.application}/consensus"
+    phase = phase_of(transaction, cycle)
+
+    def check_open() -> None:
+        step(PANEL, panel.state, "report", phase)
+
+    def check_signable() -> None:
+        check_open()
+        check_agreed(transaction, found, cycle)
+
+    actions = {}
+    if reader.role == "reviewer":
+        actions["sign"] = offer(transaction, "POST", f"{href}/signatures", check_signable)
+        if reader.person == panel.leader:
+            actions["agree"] = offer(transaction, "PUT", href, check_open)
+    return Consensus(
+        application=dossier.application,
+        stage=found.stage,
+        items=[
+            AgreedItem(item=item, percent=rating["steps"] * STEP, reason=rating["reason"], changes=rating["changes"])
+            for item, rating in (found.agreed or {}).items()
+        ],
+        total=mark(sheet_twentieths(agreed_percents(found), rubric_of(cycle))) if found.agreed else None,
+        signatures=[StanceAnswer.model_validate(one) for one in signatures_of(transaction, found)],
+        version=found.version,
+        actions=actions,
+    )
+
+
+@routes.get("/panels/{id}/applications/{application}/consensus", operation_id="get_consensus")
+def get_consensus(
+    key: PanelId, application: ApplicationId, reader: PanelMember, transaction: InTransaction, stage: AskedStage = None
+) -> Consensus:
+    """Read an application's consensus sheet; there is none before its sheets are opened."""
+    panel, cycle = panel_for(transaction, key, reader)
+    dossier = dossier_of(transaction, panel, application, reader.person)
+    return show(transaction, opened_round(transaction, dossier, reader, stage), panel, dossier, cycle, reader)
+
+
+@routes.put("/panels/{id}/applications/{application}/consensus", operation_id="agree_consensus")
+def put_consensus(
+    key: PanelId, application: ApplicationId, given: NewConsensus, reviewer: Reviewer, transaction: InTransaction, version: IfMatch
+) -> Consensus:
+    """Put the running stage's consensus sheet, as the leader; a spread or change beyond the rules needs its reason (2.1.1)."""
+    return agree(transaction, key, application, reviewer, version, given.items)
+
+
+@routes.post("/panels/{id}/applications/{application}/consensus/signatures", status_code=201, operation_id="sign_consensus")
+def post_signature(
+    key: PanelId,
+    application: ApplicationId,
+    given: NewSignature,
+    reviewer: Reviewer,
+    transaction: InTransaction,
+    _dry_run: DryRun,
+    version: IfMatch,
+) -> Consensus:
+    """Sign the consensus sheet that If-Match names, or dissent from it in writing (2.3.1)."""
+    return sign(transaction, key, application, reviewer, version, given)

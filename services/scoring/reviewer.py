@@ -1,0 +1,242 @@
+"""The roster of reviewers: appointment, changes, discipline (2.2.2, 2.4, 7.6)."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.database import new_id
+from kernel.identity import Office, Principal, roles
+from kernel.problems import Kind, Problem, absent
+from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
+from kernel.service import router
+from kernel.wire import Action, Answer, Body, Day, Name, Page, Reason
+from regulation import edition
+from regulation.calendar import day
+from regulation.qualification import Degree, Qualifications, Standard, check_appointment
+from services.scoring import rounds
+from services.scoring.access import Person, recusals_of
+from services.scoring.tables import Reviewer, Sanction
+
+routes = router("reviewers")
+
+APPOINTED_ALREADY = Kind(409, "reviewer_appointed_already", "此人已在评审员名册中", "This person is on the roster already")
+
+OfficeOrSupervisor = Annotated[Principal, roles("committee", "supervisor", duties=("office",))]
+ReviewerId = Annotated[UUID, Path(alias="id")]
+Section = Annotated[str, StringConstraints(pattern=r"^[A-T]$")]
+EXAMPLE: JsonDict = {
+    "name": "陈静",
+    "degree": "bachelor",
+    "senior_title": True,
+    "years": 8,
+    "policy_knowledge_on": "2026-01-12",
+    "ethics_on": "2026-01-13",
+    "trainings": [{"standard": "GB/T 19580", "on": "2025-06-03"}, {"standard": "GB/Z 19579", "on": "2025-06-04"}],
+    "leader_qualified": True,
+    "expertise": ["C"],
+}
+
+
+class Training(Body):
+    """A training in one of the two standards (2.4.3)."""
+
+    standard: Standard
+    on: Day
+
+
+class ReviewerEntry(Body):
+    """What the office enters of a reviewer; `years` counts full years of quality or professional work, `expertise` GB/T 4754 sections."""
+
+    name: Name
+    degree: Degree
+    senior_title: bool
+    years: Annotated[int, Field(ge=0, le=80)]
+    policy_knowledge_on: Day | None = None
+    ethics_on: Day | None = None
+    trainings: Annotated[list[Training], Field(max_length=20)]
+    leader_qualified: bool
+    expertise: Annotated[list[Section], Field(max_length=20)]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+class NewReviewer(ReviewerEntry):
+    """A person to be appointed: the holder of an account with the role reviewer."""
+
+    person: Person
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"person": "0197a1c2-7d30-7cc1-9e0b-5a4d6f3e2b10", **EXAMPLE}]})
+
+
+class NewSanction(Body):
+    """Discipline (7.6)."""
+
+    kind: Literal["criticism", "warning", "disqualification"]
+    reason: Reason
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "warning", "reason": "未按时提交评分表，经两次提醒。"}]})
+
+
+class SanctionEntry(Answer):
+    """A sanction as recorded."""
+
+    kind: str
+    reason: str
+    at: datetime
+    by: str
+
+
+class ReviewerAnswer(Answer):
+    """A reviewer on the roster; `recused_from` lists credit codes."""
+
+    id: UUID
+    person: str
+    name: str
+    degree: str
+    senior_title: bool
+    years: int
+    policy_knowledge_on: date | None
+    ethics_on: date | None
+    trainings: list[dict[str, str]]
+    leader_qualified: bool
+    expertise: list[str]
+    standing: str
+    appointed_at: datetime
+    recused_from: list[str]
+    sanctions: list[SanctionEntry]
+    version: int
+    actions: dict[str, Action]
+
+
+def show(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
+    """Answer with a reviewer as the office sees them."""
+    sanctions = transaction.session.scalars(select(Sanction).where(Sanction.reviewer == reviewer.id).order_by(Sanction.id))
+    href = f"/api/v1/reviewers/{reviewer.id}"
+    office = transaction.actor is not None and transaction.actor.has_duty("office")
+    return ReviewerAnswer.model_validate(
+        {
+            **{name: getattr(reviewer, name) for name in ReviewerAnswer.model_fields if hasattr(reviewer, name)},
+            "recused_from": sorted(one.organisation for one in recusals_of(transaction.session, [reviewer.person])),
+            "sanctions": [SanctionEntry.model_validate(one) for one in sanctions],
+            "actions": {
+                "change": offer(transaction, "PATCH", href, lambda: None),
+                "sanction": offer(transaction, "POST", f"{href}/sanctions", lambda: None),
+            }
+            if office
+            else {},
+        }
+    )
+
+
+def check_qualified(transaction: Transaction, entry: ReviewerEntry) -> None:
+    """Refuse whoever may not be a reviewer on this day (2.4.1 to 2.4.4)."""
+    today = day(transaction.now)
+    held = Qualifications(
+        entry.degree,
+        entry.senior_title,
+        entry.years,
+        entry.policy_knowledge_on,
+        entry.ethics_on,
+        tuple((training.standard, training.on) for training in entry.trainings),
+    )
+    check_appointment(held, today, edition.load(transaction.service.settings.edition).parameters(today))
+
+
+def columns(entry: ReviewerEntry) -> dict[str, Any]:
+    """Give the entry as the roster keeps it."""
+    kept = {name: getattr(entry, name) for name in ReviewerEntry.model_fields}
+    return kept | {"trainings": [training.model_dump(mode="json") for training in entry.trainings]}
+
+
+def appoint(transaction: Transaction, new: NewReviewer) -> Reviewer:
+    """Put a person on the roster."""
+    check_qualified(transaction, new)
+    values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, **columns(new)}
+    row = transaction.session.execute(insert(Reviewer).values(values).on_conflict_do_nothing().returning(Reviewer)).scalar_one_or_none()
+    if row is None:
+        raise Problem(APPOINTED_ALREADY)
+    transaction.record("reviewer.appointed", f"reviewer:{row.id}", clause="2.2.2", facts={"person": row.person, "name": row.name})
+    return row
+
+
+def locked(transaction: Transaction, key: UUID) -> Reviewer:
+    """Load and lock a reviewer."""
+    reviewer = transaction.session.get(Reviewer, key, with_for_update=True, populate_existing=True)
+    if reviewer is None:
+        raise absent()
+    return reviewer
+
+
+def change(transaction: Transaction, key: UUID, entry: ReviewerEntry, version: int) -> Reviewer:
+    """Replace what the roster says of a reviewer; the qualifications are judged anew."""
+    reviewer = locked(transaction, key)
+    check_version(version, reviewer.version)
+    check_qualified(transaction, entry)
+    for name, value in columns(entry).items():
+        setattr(reviewer, name, value)
+    reviewer.version += 1
+    transaction.record("reviewer.changed", f"reviewer:{key}", clause="2.4.2", facts={"version": reviewer.version})
+    return reviewer
+
+
+def sanction(transaction: Transaction, key: UUID, new: NewSanction, by: str) -> Reviewer:
+    """Record discipline; a disqualified reviewer loses access at once and their sheets of the running stage."""
+    reviewer = locked(transaction, key)
+    transaction.session.add(Sanction(reviewer=reviewer.id, kind=new.kind, reason=new.reason, at=transaction.now, by=by))
+    transaction.record(
+        "reviewer.sanctioned", f"reviewer:{key}", clause="7.6", facts={"person": reviewer.person, "kind": new.kind, "reason": new.reason}
+    )
+    if new.kind == "disqualification":
+        reviewer.standing = "disqualified"
+        reviewer.version += 1
+        transaction.session.flush()
+        rounds.leave(transaction, reviewer.person, "disqualified", "7.6")
+    return reviewer
+
+
+@routes.post("/reviewers", status_code=201, operation_id="appoint_reviewer")
+def post_reviewer(new: NewReviewer, _office: Office, transaction: InTransaction, _dry_run: DryRun) -> ReviewerAnswer:
+    """Appoint a reviewer; refused without the education, the years, or a dated record of each training (2.4.1 to 2.4.4)."""
+    return tagged(transaction, appoint(transaction, new))
+
+
+@routes.get("/reviewers", operation_id="list_reviewers")
+def get_reviewers(
+    _reader: OfficeOrSupervisor, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ReviewerAnswer]:
+    """List the roster in the order of appointment."""
+    found, following = paginate(transaction.session, select(Reviewer), Reviewer.id, cursor, limit)
+    return Page(items=[show(transaction, reviewer) for reviewer in found], next_cursor=following)
+
+
+@routes.get("/reviewers/{id}", operation_id="get_reviewer")
+def get_reviewer(key: ReviewerId, _reader: OfficeOrSupervisor, transaction: InTransaction) -> ReviewerAnswer:
+    """Read what the roster says of a reviewer."""
+    reviewer = transaction.session.get(Reviewer, key)
+    if reviewer is None:
+        raise absent()
+    return tagged(transaction, reviewer)
+
+
+@routes.patch("/reviewers/{id}", operation_id="change_reviewer")
+def patch_reviewer(key: ReviewerId, entry: ReviewerEntry, _office: Office, transaction: InTransaction, version: IfMatch) -> ReviewerAnswer:
+    """Replace what the roster says of a reviewer; refused where it would no longer qualify (2.4.1 to 2.4.4)."""
+    return tagged(transaction, change(transaction, key, entry, version))
+
+
+@routes.post("/reviewers/{id}/sanctions", operation_id="sanction_reviewer")
+def post_sanction(key: ReviewerId, new: NewSanction, office: Office, transaction: InTransaction, _dry_run: DryRun) -> ReviewerAnswer:
+    """Criticise, warn or disqualify a reviewer; disqualification ends all access at once (7.6)."""
+    return tagged(transaction, sanction(transaction, key, new, office.person))
+
+
+def tagged(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
+    """Answer with a reviewer and the version that an edit starts from."""
+    transaction.version = reviewer.version
+    return show(transaction, reviewer)

@@ -1,0 +1,151 @@
+"""A round: one application's sheets by its panel in one stage. It begins, loses sheets to recusals, and opens when every sheet is in."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from kernel.requests import Transaction
+from regulation.lifecycle import PANEL, SHEET, step
+from services.scoring.access import cycle_of, eligible_for, parameters_of, phase_of, stage_of, standing
+from services.scoring.tables import Cycle, Dossier, Panel, Round, Sheet, Signature
+
+
+def begin(transaction: Transaction, panel: Panel, cycle: Cycle) -> None:
+    """Give every eligible member a sheet for every application that the panel scores in the running stage; the caller holds the panel."""
+    stage = stage_of(cycle)
+    if stage is None:
+        return
+    step(SHEET, "new", "begin", phase_of(transaction, cycle))
+    wanted = select(Dossier).where(Dossier.panel == panel.id, standing()).order_by(Dossier.application)
+    if stage == "site":
+        wanted = wanted.where(Dossier.shortlisted)
+    for dossier in transaction.session.scalars(wanted):
+        held = select(Round).where(Round.application == dossier.application, Round.stage == stage).with_for_update()
+        found = transaction.session.scalar(held)
+        if found is None:
+            found = Round(panel=panel.id, application=dossier.application, stage=stage)
+            transaction.session.add(found)
+            transaction.session.flush()
+        has = select(Sheet.person).where(Sheet.round == found.id, (Sheet.state != "withdrawn") | (Sheet.why_withdrawn == "round_closed"))
+        missing = eligible_for(transaction.session, panel, dossier.credit_code) - set(transaction.session.scalars(has))
+        transaction.session.add_all(Sheet(round=found.id, person=person) for person in sorted(missing))
+    transaction.session.flush()
+
+
+def locked(transaction: Transaction, key: UUID) -> Round:
+    """Lock a round: whatever counts its sheets holds its row."""
+    return transaction.session.get_one(Round, key, with_for_update=True, populate_existing=True)
+
+
+def live_sheets(transaction: Transaction, found: Round) -> list[Sheet]:
+    """List the sheets of a round that were not withdrawn."""
+    query = select(Sheet).where(Sheet.round == found.id, Sheet.state != "withdrawn").order_by(Sheet.id)
+    return list(transaction.session.scalars(query.with_for_update().execution_options(populate_existing=True)))
+
+
+def opened_sheets(transaction: Transaction, found: Round) -> list[Sheet]:
+    """List the sheets of a round that count: those that were opened."""
+    return list(transaction.session.scalars(select(Sheet).where(Sheet.round == found.id, Sheet.state == "opened").order_by(Sheet.id)))
+
+
+def unsign(transaction: Transaction, found: Round) -> None:
+    """Take the stances off a consensus sheet that no longer stands as it was signed."""
+    transaction.session.execute(delete(Signature).where(Signature.round == found.id))
+
+
+def withdraw(transaction: Transaction, found: Round, sheets: Iterable[Sheet], why: str, clause: str) -> None:
+    """Take sheets out of a round that the caller has locked; a withdrawn sheet is never counted, and named where it isn't."""
+    panel = transaction.session.get_one(Panel, found.panel)
+    phase = phase_of(transaction, transaction.session.get_one(Cycle, panel.cycle))
+    for sheet in sheets:
+        if sheet.state == "opened":
+            unsign(transaction, found)
+        sheet.state = step(SHEET, sheet.state, "withdraw", phase).to
+        sheet.why_withdrawn = why
+        transaction.record("sheet.withdrawn", f"sheet:{sheet.id}", clause=clause, facts={"why": why})
+    transaction.session.flush()
+
+
+def open_sheets(transaction: Transaction, panel: Panel, found: Round, sheets: Iterable[Sheet], reason: str | None = None) -> None:
+    """Open sealed sheets of a round that the caller has locked; what was agreed on fewer sheets is to be signed again."""
+    phase = phase_of(transaction, transaction.session.get_one(Cycle, panel.cycle))
+    opened = [sheet for sheet in sheets if sheet.state == "sealed"]
+    for sheet in opened:
+        sheet.state = step(SHEET, sheet.state, "open", phase).to
+    found.opened_at = found.opened_at or transaction.now
+    unsign(transaction, found)
+    facts: dict[str, Any] = {"panel": str(panel.id), "stage": found.stage, "sheets": [str(sheet.id) for sheet in opened]}
+    transaction.record(
+        "sheets.opened", f"application:{found.application}", clause="2.3.1", facts=facts | ({"reason": reason} if reason else {})
+    )
+    transaction.session.flush()
+
+
+def open_if_complete(transaction: Transaction, panel: Panel, found: Round) -> None:
+    """Open the round's sealed sheets once every eligible member's sheet is in, and the panel is strong enough (2.0)."""
+    cycle = transaction.session.get_one(Cycle, panel.cycle)
+    dossier = transaction.session.get_one(Dossier, found.application)
+    eligible = eligible_for(transaction.session, panel, dossier.credit_code)
+    sheets = live_sheets(transaction, found)
+    handed_in = {sheet.person for sheet in sheets if sheet.state != "draft"}
+    waiting = any(sheet.state == "draft" for sheet in sheets)
+    sealed = any(sheet.state == "sealed" for sheet in sheets)
+    if sealed and not waiting and len(handed_in & eligible) >= parameters_of(cycle).panel_minimum:
+        open_sheets(transaction, panel, found, sheets)
+
+
+def leave(transaction: Transaction, person: str, why: str, clause: str, credit_code: str | None = None, panel: Panel | None = None) -> None:
+    """Withdraw a person's sheets of the running stage: of one organisation, of one panel, or all; rounds thereby complete are opened."""
+    query = (
+        select(Sheet, Round, Panel, Cycle)
+        .join(Round, Round.id == Sheet.round)
+        .join(Panel, Panel.id == Round.panel)
+        .join(Cycle, Cycle.id == Panel.cycle)
+        .join(Dossier, Dossier.application == Round.application)
+        .where(Sheet.person == person, Sheet.state != "withdrawn", Panel.state == "formed")
+        .order_by(Panel.id, Round.id)
+    )
+    if credit_code is not None:
+        query = query.where(Dossier.credit_code == credit_code)
+    if panel is not None:
+        query = query.where(Panel.id == panel.id)
+    for sheet, found, its_panel, cycle in transaction.session.execute(query).all():
+        if stage_of(cycle) != found.stage:
+            continue
+        locked(transaction, found.id)
+        withdraw(transaction, found, [live for live in live_sheets(transaction, found) if live.id == sheet.id], why, clause)
+        open_if_complete(transaction, its_panel, found)
+
+
+def fall(transaction: Transaction, application: UUID, how: str, clause: str) -> None:
+    """Withdraw the running stage's sheets of an application that was withdrawn or disqualified; what was reported stands."""
+    query = (
+        select(Round, Cycle)
+        .join(Panel, Panel.id == Round.panel)
+        .join(Cycle, Cycle.id == Panel.cycle)
+        .where(Round.application == application)
+        .with_for_update(of=Round)
+    )
+    for found, cycle in transaction.session.execute(query).all():
+        if stage_of(cycle) == found.stage:
+            withdraw(transaction, found, live_sheets(transaction, found), how, clause)
+
+
+def end_stage(transaction: Transaction, panel: Panel, stage: str) -> None:
+    """Withdraw the drafts left over when a stage ends: nobody waits for them any more."""
+    query = select(Round).where(Round.panel == panel.id, Round.stage == stage).with_for_update()
+    for found in transaction.session.scalars(query):
+        left = [sheet for sheet in live_sheets(transaction, found) if sheet.state != "opened"]
+        withdraw(transaction, found, left, "round_closed", "5.3.2")
+
+
+def dissolve(transaction: Transaction, cycle_id: UUID) -> None:
+    """Dissolve every panel of a cycle that has ended: all access ends at once (2.3.end)."""
+    cycle = cycle_of(transaction, cycle_id)
+    query = select(Panel).where(Panel.cycle == cycle_id, Panel.state == "formed").order_by(Panel.id).with_for_update()
+    for panel in transaction.session.scalars(query):
+        panel.state = step(PANEL, panel.state, "dissolve", cycle.phase).to
+        panel.version += 1
+        transaction.record("panel.dissolved", f"panel:{panel.id}", clause="2.3.end", facts={"cycle": str(cycle_id)})

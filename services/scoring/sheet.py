@@ -1,0 +1,407 @@
+"""Sheets: rated alone, sealed with a commitment, opened together (4.1, 4.2, 2.3.1).
+
+The commitment in the record is SHA-256(nonce ‖ ratings ‖ SHA-256(salt ‖ texts)): a nonce and a salt of 32 bytes, ratings (item → percent)
+and texts (item → strengths and opportunities) as RFC 8785 canonical JSON.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import rfc8785
+from fastapi import Path, Query
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+from sqlalchemy import Select, select
+
+from kernel.identity import Office, Principal, Reviewer, roles
+from kernel.problems import absent
+from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
+from kernel.service import router
+from kernel.wire import Action, Answer, Body, Mark, Page, Reason, Words
+from regulation.lifecycle import SHEET, step
+from regulation.report import check_panel_access, check_site_scoring
+from regulation.rubric import STEP
+from regulation.score import Score, check_rating, check_ratings, check_sheets, sheet_twentieths
+from services.scoring import rounds, tables
+from services.scoring.access import (
+    Stage,
+    admitted,
+    check_secrecy,
+    cycle_of,
+    dossier_of,
+    not_recused,
+    panel_for,
+    panel_for_office,
+    parameters_of,
+    phase_of,
+    rubric_of,
+    seated,
+    stage_of,
+)
+from services.scoring.tables import Cycle, Dossier, Panel, Round
+
+routes = router("sheets")
+
+SheetId = Annotated[UUID, Path(alias="id")]
+PanelId = Annotated[UUID, Path(alias="id")]
+ItemId = Annotated[str, Path(max_length=32)]
+PanelMember = Annotated[Principal, roles("reviewer", "supervisor")]
+AskedStage = Annotated[Stage | None, Query(description="the stage; where left out, site for a shortlisted application, else material")]
+EXAMPLE: JsonDict = {"percent": 65, "strengths": "方法系统，部门间展开较全面。", "opportunities": "标杆数据的来源应说明。"}
+
+
+class Rating(Body):
+    """What a reviewer gives for one item: a multiple of 5 percent, the strengths (优势) and the opportunities (改进空间) seen."""
+
+    percent: Annotated[int, Field(ge=-1000, le=1000)]
+    strengths: Annotated[str, Words(4000)]
+    opportunities: Annotated[str, Words(4000)]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+class Ratings(Body):
+    """All that stands on a sheet, by item; what is left out is taken off the sheet."""
+
+    items: Annotated[dict[Annotated[str, Words(32)], Rating], Field(max_length=200)]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": {"4.1.2": EXAMPLE}}]})
+
+
+class Closing(Body):
+    """Why the office opens a round before every sheet is in."""
+
+    reason: Reason
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "一名评审员因病不能按时提交。"}]})
+
+
+class SheetItem(Answer):
+    """An item as rated; null where it isn't yet."""
+
+    item: str
+    percent: int | None
+    strengths: str | None
+    opportunities: str | None
+
+
+class SheetEntry(Answer):
+    """One of the caller's sheets in the list."""
+
+    id: UUID
+    panel: UUID
+    application: UUID
+    organisation: str
+    stage: str
+    state: str
+    version: int
+
+
+class SheetAnswer(SheetEntry):
+    """A sheet, to its author; nonce and salt prove the commitment in the record."""
+
+    items: list[SheetItem]
+    total: Mark | None
+    commitment: str | None
+    nonce: str | None
+    salt: str | None
+    sealed_at: datetime | None
+    actions: dict[str, Action]
+
+
+class OpenedSheet(Answer):
+    """An opened sheet with all that its commitment was made from."""
+
+    id: UUID
+    person: str
+    items: list[SheetItem]
+    total: Mark
+    commitment: str
+    nonce: str
+    salt: str
+    sealed_at: datetime
+
+
+class LeftOut(Answer):
+    """A sheet that isn't counted, and why."""
+
+    id: UUID
+    person: str
+    why: str
+
+
+class OpenedSheets(Answer):
+    """The opened sheets of one application in one stage."""
+
+    application: UUID
+    stage: str
+    opened_at: datetime
+    closing_reason: str | None
+    sheets: list[OpenedSheet]
+    not_counted: list[LeftOut]
+
+
+class Opening(Answer):
+    """A round that the office has closed and opened."""
+
+    application: UUID
+    stage: str
+    opened_at: datetime
+    counted: int
+
+
+def percents(sheet: tables.Sheet) -> dict[str, int]:
+    """Give a sheet's ratings in percent."""
+    return {item: steps * STEP for item, steps in sheet.ratings.items()}
+
+
+def mark(twentieths: int) -> Mark:
+    """Show an exact score."""
+    return Mark(twentieths=twentieths, points=Score(twentieths).points)
+
+
+def commit_to(nonce: bytes, ratings: Mapping[str, int], salt: bytes, texts: Mapping[str, Any]) -> bytes:
+    """Compute the commitment to a sheet: it reveals nothing, and fits no other content."""
+    hashed_texts = hashlib.sha256(salt + rfc8785.dumps(dict(texts))).digest()
+    return hashlib.sha256(nonce + rfc8785.dumps(dict(ratings)) + hashed_texts).digest()
+
+
+def items_of(sheet: tables.Sheet, cycle: Cycle) -> list[SheetItem]:
+    """List the rubric's items as the sheet rates them."""
+    rated = percents(sheet)
+    blank = {"strengths": None, "opportunities": None}
+    return [SheetItem(item=item.id, percent=rated.get(item.id), **sheet.texts.get(item.id, blank)) for item in rubric_of(cycle).items]
+
+
+def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[tables.Sheet, Round, Panel, Dossier, Cycle]:
+    """Load one's own sheet; absent to others, once withdrawn, and to whoever is recused; refused once access has ended."""
+    query = mine(person).where(tables.Sheet.id == key, seated(person))
+    row = transaction.session.execute(query).one_or_none()
+    if row is None:
+        raise absent()
+    cycle = cycle_of(transaction, row.Panel.cycle)
+    check_panel_access(phase_of(transaction, cycle))
+    check_secrecy(transaction, person, cycle)
+    if lock:
+        rounds.locked(transaction, row.Round.id)
+        row = transaction.session.execute(query.with_for_update(of=tables.Sheet).execution_options(populate_existing=True)).one_or_none()
+        if row is None:
+            raise absent()
+    return row.Sheet, row.Round, row.Panel, row.Dossier, cycle
+
+
+def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:
+    """Select a person's sheets that were not withdrawn, of organisations they are not recused from."""
+    return (
+        select(tables.Sheet, Round, Panel, Dossier)
+        .join(Round, Round.id == tables.Sheet.round)
+        .join(Panel, Panel.id == Round.panel)
+        .join(Dossier, Dossier.application == Round.application)
+        .where(tables.Sheet.person == person, tables.Sheet.state != "withdrawn", not_recused(person))
+    )
+
+
+def check_rate(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, cycle: Cycle) -> None:
+    """Refuse to rate a sealed sheet, outside the review, or at a site that stands in no plan (2.3.2)."""
+    step(SHEET, sheet.state, "rate", phase_of(transaction, cycle))
+    if found.stage == "site":
+        check_site_scoring(str(found.application), {visit["application"] for visit in panel.site_plan})
+
+
+def check_submit(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, cycle: Cycle) -> None:
+    """Refuse to seal a sheet that may not be rated, or that leaves an item unrated (4.1)."""
+    step(SHEET, sheet.state, "seal", phase_of(transaction, cycle))
+    check_rate(transaction, sheet, found, panel, cycle)
+    check_ratings(percents(sheet), rubric_of(cycle))
+
+
+def rate(transaction: Transaction, key: UUID, person: str, version: int, given: Mapping[str, Rating], *, whole: bool) -> SheetAnswer:
+    """Put ratings on one's own draft; `whole` takes off what is not given."""
+    sheet, found, panel, dossier, cycle = own(transaction, key, person, lock=True)
+    check_version(version, sheet.version)
+    check_rate(transaction, sheet, found, panel, cycle)
+    for item, rating in given.items():
+        rubric_of(cycle).item(item)
+        check_rating(rating.percent)
+    ratings = {item: rating.percent // STEP for item, rating in given.items()}
+    texts = {item: {"strengths": rating.strengths, "opportunities": rating.opportunities} for item, rating in given.items()}
+    sheet.ratings = ratings if whole else {**sheet.ratings, **ratings}
+    sheet.texts = texts if whole else {**sheet.texts, **texts}
+    sheet.version += 1
+    return show(transaction, sheet, found, panel, dossier, cycle)
+
+
+def submit(transaction: Transaction, key: UUID, person: str) -> SheetAnswer:
+    """Seal one's own sheet; the last one in opens the application's sheets in the same transaction."""
+    sheet, found, panel, dossier, cycle = own(transaction, key, person, lock=True)
+    check_submit(transaction, sheet, found, panel, cycle)
+    sheet.state = step(SHEET, sheet.state, "seal").to
+    sheet.nonce, sheet.salt = secrets.token_bytes(32), secrets.token_bytes(32)
+    sheet.commitment = commit_to(sheet.nonce, percents(sheet), sheet.salt, sheet.texts)
+    sheet.sealed_at = transaction.now
+    sheet.version += 1
+    transaction.session.flush()
+    transaction.record("sheet.sealed", f"sheet:{sheet.id}", clause="2.3.1", facts={"commitment": sheet.commitment.hex()})
+    rounds.open_if_complete(transaction, panel, found)
+    return show(transaction, sheet, found, panel, dossier, cycle)
+
+
+def close_round(transaction: Transaction, key: UUID, application: UUID, reason: str, office: Principal) -> Opening:
+    """Open a round without the sheets still missing, never under the edition's minimum; the missing are named as not counted."""
+    panel, cycle = panel_for_office(transaction, key, lock=True)
+    dossier = dossier_of(transaction, panel, application, office.person)
+    stage = stage_of(cycle)
+    found = transaction.session.scalar(
+        select(Round).where(Round.application == dossier.application, Round.stage == stage).with_for_update()
+    )
+    if found is None:
+        raise absent()
+    sheets = rounds.live_sheets(transaction, found)
+    handed_in = [sheet for sheet in sheets if sheet.state != "draft"]
+    drafts = [sheet for sheet in sheets if sheet.state == "draft"]
+    check_sheets(len(handed_in), parameters_of(cycle))
+    if not drafts:
+        step(SHEET, "opened", "open")  # every sheet is in, so they were opened when the last one came
+    rounds.withdraw(transaction, found, drafts, "round_closed", "2.0")
+    found.closing_reason = reason
+    rounds.open_sheets(transaction, panel, found, handed_in, reason)
+    return Opening(application=application, stage=found.stage, opened_at=found.opened_at or transaction.now, counted=len(handed_in))
+
+
+def show(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, dossier: Dossier, cycle: Cycle) -> SheetAnswer:
+    """Answer with a sheet to its author."""
+    transaction.version = sheet.version
+    href = f"/api/v1/sheets/{sheet.id}"
+    items = items_of(sheet, cycle)
+    complete = all(item.percent is not None for item in items)
+    return SheetAnswer(
+        **entry(sheet, found, dossier).model_dump(),
+        items=items,
+        total=mark(sheet_twentieths(percents(sheet), rubric_of(cycle))) if complete else None,
+        commitment=sheet.commitment.hex() if sheet.commitment else None,
+        nonce=sheet.nonce.hex() if sheet.nonce else None,
+        salt=sheet.salt.hex() if sheet.salt else None,
+        sealed_at=sheet.sealed_at,
+        actions={
+            "rate": offer(transaction, "PUT", f"{href}/items", lambda: check_rate(transaction, sheet, found, panel, cycle)),
+            "submit": offer(transaction, "POST", f"{href}/submission", lambda: check_submit(transaction, sheet, found, panel, cycle)),
+        },
+    )
+
+
+def entry(sheet: tables.Sheet, found: Round, dossier: Dossier) -> SheetEntry:
+    """Give a sheet as a list shows it."""
+    return SheetEntry(
+        id=sheet.id,
+        panel=found.panel,
+        application=found.application,
+        organisation=dossier.organisation,
+        stage=found.stage,
+        state=sheet.state,
+        version=sheet.version,
+    )
+
+
+def opened_round(transaction: Transaction, dossier: Dossier, reader: Principal, stage: Stage | None) -> Round:
+    """Load an opened round for a reader; absent before it opens, and to a member who still has to score blind."""
+    asked = stage or ("site" if dossier.shortlisted else "material")
+    query = select(Round).where(Round.application == dossier.application, Round.stage == asked, Round.opened_at.is_not(None))
+    found = transaction.session.scalar(query)
+    if found is None:
+        raise absent()
+    if reader.role == "reviewer":
+        blind = select(tables.Sheet.id).where(
+            tables.Sheet.round == found.id, tables.Sheet.person == reader.person, tables.Sheet.state.in_(("draft", "sealed"))
+        )
+        if transaction.session.scalar(blind) is not None:
+            raise absent()
+    return found
+
+
+def left_out(transaction: Transaction, found: Round) -> list[tables.Sheet]:
+    """List the sheets of a round that were withdrawn."""
+    query = select(tables.Sheet).where(tables.Sheet.round == found.id, tables.Sheet.state == "withdrawn").order_by(tables.Sheet.id)
+    return list(transaction.session.scalars(query))
+
+
+def read_opened(transaction: Transaction, key: UUID, application: UUID, reader: Principal, stage: Stage | None) -> OpenedSheets:
+    """Give the opened sheets of an application with everything that checks their commitments."""
+    panel, cycle = panel_for(transaction, key, reader)
+    dossier = dossier_of(transaction, panel, application, reader.person)
+    found = opened_round(transaction, dossier, reader, stage)
+    rubric = rubric_of(cycle)
+    return OpenedSheets(
+        application=application,
+        stage=found.stage,
+        opened_at=found.opened_at,
+        closing_reason=found.closing_reason,
+        sheets=[
+            OpenedSheet(
+                id=sheet.id,
+                person=sheet.person,
+                items=items_of(sheet, cycle),
+                total=mark(sheet_twentieths(percents(sheet), rubric)),
+                commitment=(sheet.commitment or b"").hex(),
+                nonce=(sheet.nonce or b"").hex(),
+                salt=(sheet.salt or b"").hex(),
+                sealed_at=sheet.sealed_at,
+            )
+            for sheet in rounds.opened_sheets(transaction, found)
+        ],
+        not_counted=[LeftOut(id=sheet.id, person=sheet.person, why=sheet.why_withdrawn or "") for sheet in left_out(transaction, found)],
+    )
+
+
+@routes.get("/sheets", operation_id="list_my_sheets")
+def get_sheets(reviewer: Reviewer, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[SheetEntry]:
+    """List your own sheets; nobody else's are ever listed."""
+    query = mine(reviewer.person).where(admitted(reviewer.person)).with_only_columns(tables.Sheet)
+    found, following = paginate(transaction.session, query, tables.Sheet.id, cursor, limit)
+    rows = {
+        row.Sheet.id: row for row in transaction.session.execute(mine(reviewer.person).where(tables.Sheet.id.in_([s.id for s in found])))
+    }
+    return Page(items=[entry(sheet, rows[sheet.id].Round, rows[sheet.id].Dossier) for sheet in found], next_cursor=following)
+
+
+@routes.get("/sheets/{id}", operation_id="get_sheet")
+def get_sheet(key: SheetId, reviewer: Reviewer, transaction: InTransaction) -> SheetAnswer:
+    """Read one of your own sheets."""
+    return show(transaction, *own(transaction, key, reviewer.person))
+
+
+@routes.put("/sheets/{id}/items/{item}", operation_id="rate_item")
+def put_item(key: SheetId, item: ItemId, rating: Rating, reviewer: Reviewer, transaction: InTransaction, version: IfMatch) -> SheetAnswer:
+    """Rate one item; refused unless it is a multiple of 5 percent from 0 to 100 (4.1), and at a site before its plan (2.3.2)."""
+    return rate(transaction, key, reviewer.person, version, {item: rating}, whole=False)
+
+
+@routes.put("/sheets/{id}/items", operation_id="rate_items")
+def put_items(key: SheetId, given: Ratings, reviewer: Reviewer, transaction: InTransaction, version: IfMatch) -> SheetAnswer:
+    """Rate all items at once; items left out are taken off the sheet."""
+    return rate(transaction, key, reviewer.person, version, given.items, whole=True)
+
+
+@routes.post("/sheets/{id}/submission", operation_id="submit_sheet")
+def post_submission(key: SheetId, reviewer: Reviewer, transaction: InTransaction, _dry_run: DryRun) -> SheetAnswer:
+    """Seal your sheet: only its commitment goes into the record, and nobody reads it until every member's sheet is in."""
+    return submit(transaction, key, reviewer.person)
+
+
+@routes.get("/panels/{id}/applications/{application}/sheets", operation_id="list_opened_sheets")
+def get_opened_sheets(
+    key: PanelId, application: UUID, reader: PanelMember, transaction: InTransaction, stage: AskedStage = None
+) -> OpenedSheets:
+    """Read the opened sheets of an application with nonces, salts and texts; before they are opened there is nothing here."""
+    return read_opened(transaction, key, application, reader, stage)
+
+
+@routes.post("/panels/{id}/applications/{application}/opening", operation_id="open_sheets_early")
+def post_opening(
+    key: PanelId, application: UUID, closing: Closing, office: Office, transaction: InTransaction, _dry_run: DryRun
+) -> Opening:
+    """Close a round with a recorded reason and open the sheets that are in; never under the edition's minimum (2.0)."""
+    return close_round(transaction, key, application, closing.reason, office)

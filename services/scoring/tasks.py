@@ -1,0 +1,86 @@
+"""What waits for a reviewer, a panel's leader and the office (待办)."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import exists, select
+
+from kernel.identity import Principal
+from kernel.requests import Transaction
+from kernel.service import API, Task
+from regulation.recusal import eligible_members
+from services.scoring.access import STAGES, admitted, members_of, parameters_of, recusals_of, seated, stage_of, standing, undertaken_at
+from services.scoring.report import reviewed
+from services.scoring.sheet import mine
+from services.scoring.tables import Cycle, Dossier, Panel, Report, Round, Signature
+
+
+def tasks(transaction: Transaction, principal: Principal) -> list[Task]:
+    """List what this caller should do next."""
+    if principal.role == "reviewer":
+        return [*undertakings(transaction, principal), *sheets(transaction, principal), *consensus(transaction, principal)]
+    if principal.has_duty("office"):
+        return list(composition(transaction))
+    return []
+
+
+def undertakings(transaction: Transaction, principal: Principal) -> Iterator[Task]:
+    """Ask for the undertaking that comes before any access (7.6)."""
+    query = select(Cycle).join(Panel, Panel.cycle == Cycle.id).where(Panel.state == "formed", seated(principal.person)).distinct(Cycle.id)
+    for cycle in transaction.session.scalars(query):
+        if undertaken_at(transaction.session, principal.person, cycle.id) is None:
+            yield Task(title=f"{cycle.year}年度：签署保密承诺", href=f"{API}/me/undertakings", clause="7.6")
+
+
+def sheets(transaction: Transaction, principal: Principal) -> Iterator[Task]:
+    """List the sheets to be rated and handed in."""
+    for sheet, found, panel, dossier in transaction.session.execute(mine(principal.person).where(admitted(principal.person))).all():
+        if sheet.state != "draft":
+            continue
+        if found.stage == "site" and str(dossier.application) not in {visit["application"] for visit in panel.site_plan}:
+            continue
+        yield Task(title=f"评分：{dossier.organisation}", href=f"{API}/sheets/{sheet.id}", clause="2.3.1")
+
+
+def consensus(transaction: Transaction, principal: Principal) -> Iterator[Task]:
+    """List the consensus sheets to be put or signed, and, for a leader, the site plan and the report."""
+    query = select(Panel, Cycle).join(Cycle, Cycle.id == Panel.cycle).where(admitted(principal.person), Cycle.phase.in_(STAGES))
+    for panel, cycle in transaction.session.execute(query).all():
+        leads = panel.leader == principal.person
+        waiting = (
+            select(Round, Dossier)
+            .join(Dossier, Dossier.application == Round.application)
+            .where(Round.panel == panel.id, Round.stage == stage_of(cycle), Round.opened_at.is_not(None), standing())
+            .where(~exists().where(Signature.round == Round.id, Signature.person == principal.person))
+        )
+        recused = {one.organisation for one in recusals_of(transaction.session, [principal.person])}
+        for found, dossier in transaction.session.execute(waiting).all():
+            if dossier.credit_code not in recused and (leads or found.agreed is not None):
+                href = f"{API}/panels/{panel.id}/applications/{dossier.application}/consensus"
+                yield Task(title=f"合议：{dossier.organisation}", href=href, clause="2.3.1")
+        if leads:
+            yield from leading(transaction, panel, cycle)
+
+
+def leading(transaction: Transaction, panel: Panel, cycle: Cycle) -> Iterator[Task]:
+    """List what the leader owes for the whole panel."""
+    stage = stage_of(cycle) or "site"
+    if not reviewed(transaction, panel, stage):
+        return
+    if stage == "site" and not panel.site_plan:
+        yield Task(title=f"制订现场评审计划：{panel.name}", href=f"{API}/panels/{panel.id}/site-plan", clause="2.3.2")
+    if not transaction.session.scalar(select(exists().where(Report.panel == panel.id, Report.stage == stage))):
+        yield Task(title=f"提交评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+
+
+def composition(transaction: Transaction) -> Iterator[Task]:
+    """Tell the office of applications without a panel, and of panels short of eligible members (2.0, 2.2.2)."""
+    for cycle in transaction.session.scalars(select(Cycle).where(Cycle.phase.in_(STAGES))):
+        unassigned = exists().where(Dossier.cycle == cycle.id, Dossier.panel.is_(None), standing())
+        if transaction.session.scalar(select(unassigned)):
+            yield Task(title=f"{cycle.year}年度：为合格申报组建评审组", href=f"{API}/panels", clause="2.2.2")
+        for panel in transaction.session.scalars(select(Panel).where(Panel.cycle == cycle.id, Panel.state == "formed").order_by(Panel.id)):
+            members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
+            recused = recusals_of(transaction.session, members)
+            codes = [dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")]
+            if any(len(eligible_members(members, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
+                yield Task(title=f"补充评审员：{panel.name}", href=f"{API}/panels/{panel.id}/replacements", clause="2.0")
