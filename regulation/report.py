@@ -23,6 +23,15 @@ def check_panel_report(
             raise Refusal("dissent_without_reasons", "2.3.1", member=member)
 
 
+def check_eligible(applications: Sequence[str], eligible: Collection[str]) -> None:
+    """Refuse to give a panel an application that does not stand in the eligible list: only the qualified are reviewed.
+
+    Clause 5.3.2.
+    """
+    if missing := [application for application in applications if application not in eligible]:
+        raise Refusal("not_in_eligible_list", "5.3.2", applications=", ".join(missing))
+
+
 def check_recommended(recommended: Sequence[str], assigned: Collection[str]) -> None:
     """Refuse to recommend for site review an application the panel did not review.
 

@@ -87,6 +87,15 @@ def sheet_twentieths(ratings: Mapping[str, int], rubric: Rubric) -> int:
     return sum(item.points * (ratings[item.id] // STEP) for item in rubric.items)
 
 
+def check_sheets(sheets: int, p: Parameters) -> None:
+    """Refuse to open or score fewer sheets than a score rests on; exactly that many pass.
+
+    Clause 2.0.
+    """
+    if sheets < p.sheets_minimum:
+        raise Refusal("too_few_sheets", "2.0", sheets=sheets, minimum=p.sheets_minimum)
+
+
 def aggregate(
     how: Aggregation, sheets: Mapping[str, int], left_out: Mapping[str, Absence], consensus: int | None, p: Parameters
 ) -> Aggregate:
@@ -96,8 +105,7 @@ def aggregate(
 
     Clauses 2.0, 4.2.
     """
-    if len(sheets) < p.sheets_minimum:
-        raise Refusal("too_few_sheets", "2.0", sheets=len(sheets), minimum=p.sheets_minimum)
+    check_sheets(len(sheets), p)
     counted = sorted(sheets, key=sheets.__getitem__)
     if how == "consensus":
         if consensus is None:
