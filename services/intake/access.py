@@ -1,0 +1,115 @@
+"""Who may see an application, how a command takes hold of one, and what is recorded of those who read it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import anyio.from_thread
+from sqlalchemy import ColumnElement, and_, false, select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.identity import Principal
+from kernel.problems import absent
+from kernel.requests import Transaction
+from regulation import edition, lifecycle
+from regulation.conduct import check_undertaking
+from regulation.edition import Parameters
+from services.intake.tables import Application, Cycle, FrozenVersion, Reading, Recusal, Undertaking
+
+READ_ONCE_IN = timedelta(minutes=15)
+
+
+def caller(transaction: Transaction) -> Principal:
+    """Give the caller of a route that only the signed-in reach."""
+    assert transaction.actor is not None  # noqa: S101 - the route's policy admitted somebody
+    return transaction.actor
+
+
+def phase(cycle: Cycle, transaction: Transaction) -> str:
+    """Tell the phase that a cycle is in now."""
+    return lifecycle.phase(cycle.phase, cycle.closes, transaction.now)
+
+
+def parameters(cycle: Cycle) -> Parameters:
+    """Give the parameters that a cycle keeps: those of its edition on the day it was launched (8)."""
+    return edition.load(cycle.edition).parameters(cycle.launched_on)
+
+
+def may_see(person: Principal) -> ColumnElement[bool]:
+    """Say in SQL which applications a caller may know of; whoever is recused from one knows nothing of it (2.4.5)."""
+    if person.role == "applicant":
+        return Application.credit_code == person.org
+    not_recused = Application.credit_code.not_in(select(Recusal.credit_code).where(Recusal.person == person.person))
+    shown = and_(Application.submitted > 0, not_recused)
+    if person.role == "endorser":
+        return and_(shown, Application.body == person.body)
+    if person.role in {"reviewer", "supervisor"} or person.has_duty("office"):
+        return shown
+    return false()
+
+
+def find(transaction: Transaction, application: UUID) -> Application:
+    """Find an application that this caller may know of; a reviewer only where scoring says so at this moment, failing closed."""
+    person = caller(transaction)
+    found = transaction.session.scalar(select(Application).where(Application.id == application, may_see(person)))
+    if found is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
+        raise absent()
+    return found
+
+
+def lock(transaction: Transaction, application: Application) -> tuple[Application, Cycle]:
+    """Lock an application; its cycle is held against a closure of the screening meanwhile."""
+    session = transaction.session
+    cycle = session.get_one(Cycle, application.cycle_id, with_for_update={"read": True}, populate_existing=True)
+    return session.get_one(Application, application.id, with_for_update=True, populate_existing=True), cycle
+
+
+def hold(transaction: Transaction, application: UUID) -> tuple[Application, Cycle]:
+    """Lock an application that this caller may know of, also after waiting for the lock."""
+    _, cycle = lock(transaction, find(transaction, application))
+    return find(transaction, application), cycle
+
+
+def _assigned(transaction: Transaction, person: str, application: UUID) -> bool:
+    question = partial(transaction.service.peers.ask, "scoring", "/internal/dossier-access")
+    answer: Mapping[str, Any] = anyio.from_thread.run(question, {"person": person, "application": str(application)})
+    return answer.get("may_read") is True
+
+
+def check_sworn(transaction: Transaction, cycle_id: UUID) -> None:
+    """Refuse an official who has given no confidentiality undertaking for this cycle.
+
+    Clause 7.6.
+    """
+    given = transaction.session.get(Undertaking, (caller(transaction).person, cycle_id))
+    check_undertaking(given.given_on if given else None, disqualified=False)
+
+
+def read_dossier(transaction: Transaction, application: Application, thing: str) -> dict[str, Any] | None:
+    """Give the frozen content that officials read, and record the reading; None for the applicant, who reads what it edits.
+
+    One person reading one thing many times in 15 minutes is one event (7.6).
+    """
+    person = caller(transaction)
+    if person.role == "applicant":
+        return None
+    if person.role in {"committee", "supervisor"}:
+        check_sworn(transaction, application.cycle_id)
+    reading = insert(Reading).values(person=person.person, thing=f"{application.id}/{thing}", at=transaction.now)
+    first = transaction.session.scalar(
+        reading.on_conflict_do_update(
+            index_elements=[Reading.person, Reading.thing],
+            set_={"at": transaction.now},
+            where=Reading.at <= transaction.now - READ_ONCE_IN,
+        ).returning(Reading.person)
+    )
+    if first is not None:
+        transaction.record("dossier.read", f"application:{application.id}", clause="7.6", facts={"thing": thing})
+    return latest(transaction, application).content
+
+
+def latest(transaction: Transaction, application: Application) -> FrozenVersion:
+    """Give the version that was submitted last."""
+    return transaction.session.get_one(FrozenVersion, (application.id, application.submitted))

@@ -1,0 +1,18 @@
+"""Intake as an application: applying, endorsement, and the screening of who may be reviewed."""
+
+from fastapi import FastAPI
+
+from kernel.relay import Transports
+from kernel.service import Service, create_service
+from kernel.settings import Settings
+from services.intake import application, attachment, endorsement, form, organisation, recusal, screening, submission, verification
+from services.intake.news import LISTENERS
+from services.intake.tasks import tasks
+
+ACTS = (organisation, form, application, attachment, submission, endorsement, verification, screening, recusal)
+
+
+def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
+    """Build intake."""
+    service = Service("intake", settings, transports)
+    return create_service(service, "Intake", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks)

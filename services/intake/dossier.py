@@ -1,0 +1,142 @@
+"""The dossier of an application: how it is put together, and what it and the departments' findings say to the rules."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+
+from kernel.requests import Transaction
+from regulation import eligibility
+from regulation.calendar import day
+from regulation.edition import Parameters
+from regulation.eligibility import Facts, Incident, Repair
+from regulation.endorsement import townships
+from services.intake.access import latest
+from services.intake.form import DeclaredIncident, Indicators, tax_per_mu
+from services.intake.organisation import OrganisationBody
+from services.intake.tables import Application, Attachment, Cycle, Organisation, Outcome, Section, Verification
+
+INCIDENTS = TypeAdapter(list[DeclaredIncident])
+
+
+def assemble(transaction: Transaction, application: Application) -> dict[str, Any]:
+    """Put together what the applicant has stated so far, as it would be frozen."""
+    session = transaction.session
+    organisation = session.get_one(Organisation, application.credit_code)
+    stated = {name: getattr(organisation, name) for name in OrganisationBody.model_fields}
+    sections = session.scalars(select(Section).where(Section.application_id == application.id)).all()
+    attachments = session.scalars(
+        select(Attachment).where(Attachment.application_id == application.id, Attachment.removed_at.is_(None)).order_by(Attachment.id)
+    )
+    return {
+        "application": str(application.id),
+        "cycle": str(application.cycle_id),
+        "awards": application.awards,
+        "field": application.field,
+        "fallback": application.fallback,
+        "organisation": {"credit_code": application.credit_code}
+        | stated
+        | {name: stated[name].isoformat() for name in ("registered_on", "in_district_since")},
+        "sections": {section.name: section.content for section in sections},
+        "attachments": [
+            {
+                "id": str(attachment.id),
+                "name": attachment.name,
+                "requirement": attachment.requirement,
+                "media_type": attachment.media_type,
+                "size": attachment.size,
+                "sha256": attachment.sha256.hex(),
+            }
+            for attachment in attachments
+        ],
+    }
+
+
+def declared(content: Mapping[str, Any]) -> list[DeclaredIncident]:
+    """Read what the applicant declared of 3.3."""
+    return INCIDENTS.validate_python(content["sections"].get("history", {}).get("incidents", []))
+
+
+def incident(found: DeclaredIncident, repair: Repair | None = None) -> Incident:
+    """Give an incident as the rules know it; only a repair on which the office decided counts."""
+    return Incident(found.kind, found.occurred_on, found.found_on, found.number, repair)
+
+
+def facts(content: Mapping[str, Any], cycle: Cycle, filed_on: date, incidents: Iterable[Incident]) -> Facts:
+    """Put together what the rules ask of a dossier filed on a day."""
+    organisation = content["organisation"]
+    stated = content["sections"].get("indicators")
+    indicators = Indicators.model_validate(stated) if stated else None
+    return Facts(
+        form=organisation["legal_form"],
+        township=organisation["township"],
+        townships=townships(cycle.edition),
+        registered_on=date.fromisoformat(organisation["registered_on"]),
+        in_district_since=date.fromisoformat(organisation["in_district_since"]),
+        filed_on=filed_on,
+        industry=organisation["industry"],
+        cycle_year=cycle.year,
+        tax_year=indicators.tax_year if indicators else None,
+        tax_per_mu=tax_per_mu(indicators.tax_paid, indicators.land_mu) if indicators else None,
+        incidents=tuple(incidents),
+    )
+
+
+def screened_facts(transaction: Transaction, application: Application, cycle: Cycle) -> Facts:
+    """Put together what the rules ask in the screening: the frozen dossier, and what departments found or saw repaired.
+
+    Clauses 3.3.1, 3.3.2, 3.3.3, 3.4.
+    """
+    assert application.filed_at is not None  # noqa: S101 - only what was filed is screened
+    content = latest(transaction, application).content
+    found = declared(content)
+    for answer in transaction.session.scalars(select(Verification.answer).where(Verification.application_id == application.id)):
+        found += INCIDENTS.validate_python(answer["incidents"] if answer else [])
+    repairs = {
+        repair["number"]: Repair(repair["confirmed_by"], date.fromisoformat(repair["confirmed_on"]), repair["accepted"], repair["reason"])
+        for decided in transaction.session.scalars(select(Outcome.repairs).where(Outcome.application_id == application.id))
+        for repair in decided
+    }
+    incidents = [incident(one, repairs.get(one.number)) for one in found]
+    return facts(content, cycle, day(application.filed_at), incidents)
+
+
+def last_filing_day(closes: datetime) -> date:
+    """Give the last day on which an application can still be filed in a window that ends before the instant `closes`."""
+    return day(closes - timedelta(microseconds=1))
+
+
+def check_declarations(content: Mapping[str, Any], p: Parameters) -> None:
+    """Refuse a dossier that is not voluntary, or seeks what the awards are not for.
+
+    Clauses 1.1, 1.2, 1.3, 1.4.
+    """
+    awards = tuple(content["awards"])
+    results = [result["field"] for result in content["sections"].get("innovation", {}).get("results", [])]
+    eligibility.check_voluntary(declared=content["sections"].get("declarations", {}).get("voluntary", False))
+    eligibility.check_awards_sought(awards, p)
+    eligibility.check_field(content["field"], p)
+    eligibility.check_innovation_results(awards, results, p)
+
+
+def check_filing(content: Mapping[str, Any], cycle: Cycle, filed_on: date, p: Parameters) -> None:
+    """Refuse what no screening could pass, as of a day of filing.
+
+    An incident with a confirmed repair goes on to the office, which decides whether it counts.
+
+    Clauses 3.1, 3.2.1, 3.2.7, 3.3.1, 3.3.2, 3.3.3, 3.4.
+    """
+    standing = []
+    for found in declared(content):
+        if found.repair is None:
+            standing.append(incident(found))
+            continue
+        claimed = Repair(found.repair.confirmed_by, found.repair.confirmed_on, accepted=True, reason=found.number)
+        eligibility.check_repair(found.kind, claimed)
+    stated = facts(content, cycle, filed_on, standing)
+    for criterion in eligibility.CRITERIA:
+        finding = eligibility.machine_finding(criterion.clause, stated, p)
+        if finding.refusal:
+            raise finding.refusal

@@ -1,0 +1,220 @@
+"""What intake keeps: applicants and their applications, what was filed, how it was screened, and what the peers have told."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import BigInteger, Text
+
+from kernel.database import new_id, service_metadata
+
+
+class Base(DeclarativeBase):
+    """Intake's tables, in the schema of its role."""
+
+    metadata = service_metadata()
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it once
+        str: Text,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        bytes: LargeBinary,
+    }
+
+
+class Cycle(Base):
+    """A cycle as workflow has told it; `phase` is as stored, `regulation.lifecycle.phase` says what it is now."""
+
+    __tablename__ = "cycle"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    year: Mapped[int]
+    edition: Mapped[str]
+    launched_on: Mapped[date]
+    phase: Mapped[str]
+    opens: Mapped[datetime | None]
+    closes: Mapped[datetime | None]
+
+
+class Organisation(Base):
+    """An applicant organisation as it states itself now; what it filed stands frozen in a version."""
+
+    __tablename__ = "organisation"
+
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    name: Mapped[str]
+    legal_form: Mapped[str]
+    township: Mapped[str]
+    registered_on: Mapped[date]
+    in_district_since: Mapped[date]
+    industry: Mapped[str]
+    contact: Mapped[dict[str, Any]]
+
+
+class Application(Base):
+    """One organisation's application in one cycle."""
+
+    __tablename__ = "application"
+    __table_args__ = (
+        Index("uq_application_cycle_credit_code", "cycle_id", "credit_code", unique=True, postgresql_where=text("state <> 'withdrawn'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"))
+    credit_code: Mapped[str] = mapped_column(ForeignKey("organisation.credit_code"), index=True)
+    awards: Mapped[list[str]]
+    field: Mapped[str]
+    fallback: Mapped[bool]
+    state: Mapped[str]
+    stage: Mapped[str | None]
+    body: Mapped[str | None] = mapped_column(index=True, comment="the endorsing body it was last addressed to")
+    submitted: Mapped[int] = mapped_column(default=0, comment="number of the latest frozen version")
+    filed_at: Mapped[datetime | None]
+    screening_version: Mapped[int] = mapped_column(default=0)
+    determination: Mapped[dict[str, Any] | None] = mapped_column(comment="null again once an outcome changes")
+
+
+class Section(Base):
+    """One section of an application as the applicant edits it."""
+
+    __tablename__ = "section"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    content: Mapped[dict[str, Any]]
+
+
+class Attachment(Base):
+    """A file of an application; once removed it is kept only where a frozen version holds it."""
+
+    __tablename__ = "attachment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), index=True)
+    name: Mapped[str]
+    requirement: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes]
+    added_at: Mapped[datetime]
+    frozen: Mapped[bool] = mapped_column(default=False)
+    removed_at: Mapped[datetime | None]
+
+
+class FrozenVersion(Base):
+    """What was submitted, addressed by the SHA-256 of its RFC 8785 canonical JSON."""
+
+    __tablename__ = "frozen_version"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[bytes]
+    content: Mapped[dict[str, Any]]
+    submitted_at: Mapped[datetime]
+    submitted_by: Mapped[str]
+
+
+class Endorsement(Base):
+    """What an endorsing body decided on a version: endorsed, declined, or returned for correction."""
+
+    __tablename__ = "endorsement"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), index=True)
+    number: Mapped[int]
+    body: Mapped[str]
+    decision: Mapped[str]
+    opinion: Mapped[str]
+    signatory: Mapped[str]
+    signed_on: Mapped[date | None]
+    remarks: Mapped[str]
+    decided_at: Mapped[datetime]
+    decided_by: Mapped[str]
+
+
+class Outcome(Base):
+    """What the office settled on one criterion of chapter 3."""
+
+    __tablename__ = "outcome"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    criterion: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    evidence: Mapped[list[str]]
+    repairs: Mapped[list[dict[str, Any]]]
+    proven: Mapped[list[str]]
+    settled_at: Mapped[datetime]
+    settled_by: Mapped[str]
+
+
+class Verification(Base):
+    """A question of the office to a department about one criterion, and the department's answer."""
+
+    __tablename__ = "verification"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), index=True)
+    body: Mapped[str] = mapped_column(index=True)
+    criterion: Mapped[str]
+    question: Mapped[str]
+    due_on: Mapped[date]
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[str]
+    answer: Mapped[dict[str, Any] | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[str | None]
+
+
+class RecusalRequest(Base):
+    """An applicant's reasoned request that a person take no part, and the office's ruling."""
+
+    __tablename__ = "recusal_request"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), index=True)
+    person: Mapped[str]
+    reason: Mapped[str]
+    requested_at: Mapped[datetime]
+    granted: Mapped[bool | None]
+    ruling_reason: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+
+
+class Recusal(Base):
+    """Who has nothing to do with which organisation, as scoring has told; it follows the person through every role."""
+
+    __tablename__ = "recusal"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Undertaking(Base):
+    """Who has given the confidentiality undertaking for which cycle, as scoring has told."""
+
+    __tablename__ = "undertaking"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(primary_key=True)
+    given_on: Mapped[date]
+
+
+class Reading(Base):
+    """When a person's reading of a thing was last recorded: once in fifteen minutes is enough."""
+
+    __tablename__ = "reading"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    thing: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
