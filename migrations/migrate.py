@@ -42,13 +42,15 @@ def engine_for(url: URL, schema: str) -> Engine:
 def upgrade(url: URL, passwords: Mapping[str, str]) -> None:
     """Create what is missing and upgrade every schema; safe to run again and side by side (one at a time, by advisory lock)."""
     owner = create_engine(url)
-    with owner.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(7300)"))
+    with owner.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(7300)"))
         for schema in SCHEMAS:
             make_role(connection, schema, passwords[schema])
             connection.execute(text(f"create schema if not exists {schema}"))
+            connection.commit()  # Alembic runs on a connection of its own, which must see the schema
             run(url, schema, "head")
             grant(connection, schema)
+            connection.commit()
     owner.dispose()
 
 
