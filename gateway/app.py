@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import demo, published, sessions
+from gateway import accounts, activation, demo, me, published, registration, sessions
 from gateway.door import Door
 from gateway.forward import Forwarder
 from gateway.program import Gateway
+from gateway.registration import registrations_to_verify
 from gateway.settings import GatewaySettings
 from kernel.relay import Transports
 from kernel.service import create_service
@@ -24,9 +25,10 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
         await own(scope, receive, send)
 
     gateway = Gateway(settings, {"gateway": httpx.ASGITransport(itself), **(transports or {})})
-    own = create_service(
-        gateway, "Quality award: accounts", [sessions.routes, *([] if settings.environment == "production" else [demo.routes])]
-    )
+    routers = [sessions.routes, registration.routes, activation.routes, accounts.routes, me.routes]
+    if settings.environment != "production":
+        routers.append(demo.routes)
+    own = create_service(gateway, "Quality award: accounts", routers, tasks=registrations_to_verify)
     own.include_router(published.routes)
     forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}
     return Door(gateway, own, upstreams or forwarders)

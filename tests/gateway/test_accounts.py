@@ -1,0 +1,278 @@
+"""Who may come in, and who is out again: invitations, registrations, sign-ins, and what ends them."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from embedded.caller import Caller
+from gateway.first import ensure_first_office
+from tests.rig import Award
+
+PASSWORD = "correct-Horse-7"
+
+
+@pytest.fixture(scope="module")
+def office(award: Award) -> Iterator[Caller]:
+    with award.client("committee", duties=["office"]) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def chair(award: Award) -> Iterator[Caller]:
+    with award.client("committee", duties=["chair"]) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def anyone(award: Award) -> Iterator[Caller]:
+    with award.client() as caller:
+        yield caller
+
+
+def a_login() -> str:
+    return f"p{uuid4().hex[:12]}"
+
+
+def invited(by: Caller, grants: list[dict[str, Any]], login: str | None = None) -> httpx.Response:
+    return by.post("/accounts", json={"kind": "person", "login": login or a_login(), "name": "某人", "grants": grants})
+
+
+def activated(anyone: Caller, by: Caller, grants: list[dict[str, Any]]) -> dict[str, Any]:
+    account: dict[str, Any] = invited(by, grants).json()
+    answer = anyone.post("/auth/activation", json={"secret": account["activation"], "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return account
+
+
+def sign_in(anyone: Caller, login: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+    return anyone.post("/auth/token", data={"grant_type": "password", "username": login, "password": password, **more})
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def at_the_database(award: Award, statement: str, *values: str) -> list[Any]:
+    engine = award.database("gateway")
+    try:
+        with engine.begin() as connection:
+            done = connection.exec_driver_sql(statement, values)
+            return list(done.scalars()) if done.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def test_an_invited_person_activates_once_and_signs_in(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    again = anyone.post("/auth/activation", json={"secret": account["activation"], "password": PASSWORD})
+    assert (again.status_code, again.json()["code"]) == (400, "secret_invalid")
+    token = sign_in(anyone, account["login"])
+    assert token.headers["cache-control"] == "no-store"
+    me = anyone.get("/me", headers=bearer(token.json()["access_token"])).json()
+    assert (me["person"], me["role"], me["login"], me["roles"]) == (account["id"], "reviewer", account["login"], ["reviewer"])
+
+
+def test_the_stored_answer_to_an_invitation_keeps_no_secret(office: Caller) -> None:
+    body = {"kind": "person", "login": a_login(), "name": "某人", "grants": [{"role": "reviewer"}]}
+    first = office.post("/accounts", json=body, headers={"Idempotency-Key": "the-same-key"})
+    second = office.post("/accounts", json=body, headers={"Idempotency-Key": "the-same-key"})
+    assert first.json()["activation"]
+    assert second.json() == first.json() | {"activation": None}
+    assert second.headers["idempotent-replayed"] == "true"
+
+
+def test_a_login_is_taken_once(office: Caller) -> None:
+    login = a_login()
+    assert invited(office, [{"role": "reviewer"}], login).status_code == 201
+    assert invited(office, [{"role": "reviewer"}], login).json()["code"] == "login_taken"
+
+
+def test_a_weak_password_leaves_the_link_good(anyone: Caller, office: Caller) -> None:
+    account = invited(office, [{"role": "reviewer"}]).json()
+    weak = anyone.post("/auth/activation", json={"secret": account["activation"], "password": "alllowercase"})
+    assert (weak.status_code, weak.json()["code"]) == (422, "password_too_weak")
+    assert anyone.post("/auth/activation", json={"secret": account["activation"], "password": PASSWORD}).status_code == 200
+
+
+def test_who_holds_several_roles_chooses_one(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}, {"role": "committee", "duties": ["member"]}])
+    unchosen = sign_in(anyone, account["login"])
+    assert (unchosen.status_code, unchosen.json()["code"], unchosen.json()["roles"]) == (400, "role_required", ["committee", "reviewer"])
+    assert sign_in(anyone, account["login"], role="reviewer").json()["role"] == "reviewer"
+    assert sign_in(anyone, account["login"], role="supervisor").json()["code"] == "role_required"
+
+
+def test_a_wrong_password_and_an_unknown_login_are_answered_alike(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    wrong, unknown = sign_in(anyone, account["login"], "wrong-Horse-7").json(), sign_in(anyone, a_login(), "wrong-Horse-7").json()
+    assert wrong["error"] == "invalid_grant"
+    assert {**wrong, "request_id": ""} == {**unknown, "request_id": ""}
+
+
+def test_five_failures_lock_the_account_for_a_while(award: Award, anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    for _ in range(4):
+        sign_in(anyone, account["login"], "wrong-Horse-7")
+    assert sign_in(anyone, account["login"]).status_code == 200
+    for _ in range(5):
+        sign_in(anyone, account["login"], "wrong-Horse-7")
+    assert sign_in(anyone, account["login"]).json()["code"] == "credentials_wrong"
+    at_the_database(award, "update account set locked_until = now() - interval '1 second' where login = %s", account["login"])
+    assert sign_in(anyone, account["login"]).status_code == 200
+
+
+def test_a_refresh_token_that_comes_twice_ends_the_sign_in(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    first = sign_in(anyone, account["login"]).json()
+
+    def renew(token: str) -> httpx.Response:
+        return anyone.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
+
+    second = renew(first["refresh_token"]).json()
+    assert anyone.get("/me", headers=bearer(second["access_token"])).status_code == 200
+    assert renew(first["refresh_token"]).json()["code"] == "refresh_token_invalid"
+    assert renew(second["refresh_token"]).json()["error"] == "invalid_grant"
+    assert anyone.get("/me", headers=bearer(second["access_token"])).status_code == 401
+
+
+def test_signing_out_ends_access_and_renewal(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = sign_in(anyone, account["login"]).json()
+    assert anyone.post("/auth/logout", headers=bearer(token["access_token"])).status_code == 204
+    assert anyone.get("/me", headers=bearer(token["access_token"])).status_code == 401
+    renewed = anyone.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token["refresh_token"]})
+    assert renewed.status_code == 400
+
+
+def test_disabling_works_at_once_and_every_service_is_told(award: Award, anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = bearer(sign_in(anyone, account["login"]).json()["access_token"])
+    assert anyone.get("/me", headers=token).status_code == 200
+    etag = office.get(f"/accounts/{account['id']}").headers["etag"]
+    assert office.patch(f"/accounts/{account['id']}", json={"status": "disabled"}).status_code == 428
+    assert office.patch(f"/accounts/{account['id']}", json={"status": "disabled"}, headers={"If-Match": etag}).status_code == 200
+    assert anyone.get("/me", headers=token).status_code == 401
+    assert anyone.get("/cycles", headers=token).status_code == 401
+    assert sign_in(anyone, account["login"]).status_code == 400
+    stale = office.patch(f"/accounts/{account['id']}", json={"status": "active"}, headers={"If-Match": etag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "version_stale")
+    told = at_the_database(award, "select told from event where kind = 'account.disabled' and facts->>'person' = %s", account["id"])
+    assert told == [["intake", "scoring", "workflow"]]
+    etag = office.get(f"/accounts/{account['id']}").headers["etag"]
+    assert office.patch(f"/accounts/{account['id']}", json={"status": "active"}, headers={"If-Match": etag}).status_code == 200
+    fresh = bearer(sign_in(anyone, account["login"]).json()["access_token"])
+    assert anyone.get("/me", headers=fresh).status_code == 200
+    assert anyone.get("/me", headers=token).status_code == 401
+
+
+def test_a_disqualified_person_is_out_at_once(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = bearer(sign_in(anyone, account["login"]).json()["access_token"])
+    body = {"kind": "disqualification", "reason": "泄露商业秘密"}
+    tried = office.post(f"/accounts/{account['id']}/sanctions", json=body, params={"dry_run": True})
+    assert (tried.status_code, anyone.get("/me", headers=token).status_code) == (201, 200)
+    assert office.post(f"/accounts/{account['id']}/sanctions", json=body).json()["clause"] == "7.6"
+    assert anyone.get("/me", headers=token).status_code == 401
+
+
+def test_the_chair_alone_invites_and_manages_supervisors(anyone: Caller, office: Caller, chair: Caller) -> None:
+    supervisor = [{"role": "supervisor"}]
+    refused = invited(office, supervisor)
+    assert (refused.status_code, refused.json()["code"]) == (403, "chair_alone")
+    account = invited(chair, supervisor).json()
+    assert invited(chair, [{"role": "reviewer"}]).json()["code"] == "office_alone"
+    path = f"/accounts/{account['id']}"
+    shown = office.get(path)
+    assert shown.json()["actions"]["edit"]["why"]["code"] == "chair_alone"
+    link = {"purpose": "reset"}
+    assert office.post(f"{path}/activation-links", json=link).status_code == 403
+    assert office.patch(path, json={"status": "disabled"}, headers={"If-Match": shown.headers["etag"]}).status_code == 403
+    assert chair.post(f"{path}/activation-links", json=link).status_code == 201
+    ordinary = invited(office, [{"role": "reviewer"}]).json()
+    assert chair.get(f"/accounts/{ordinary['id']}").status_code == 404
+    promoted = office.patch(f"/accounts/{ordinary['id']}", json={"grants": supervisor}, headers={"If-Match": '"1"'})
+    assert promoted.status_code == 403
+    assert invited(anyone, supervisor).status_code == 401
+
+
+def test_a_registered_organisation_is_pending_until_its_township_verifies(award: Award, anyone: Caller, office: Caller) -> None:
+    code, township = "91330703MA28E3QW5E", "330703101"
+    form = {"credit_code": code, "organisation": "某公司", "township": township, "login": a_login(), "password": PASSWORD, "name": "王某"}
+    wrong = anyone.post("/auth/registrations", json={**form, "credit_code": code[:-1] + "0"})
+    assert (wrong.status_code, wrong.json()["clause"]) == (409, "3.1")
+    first = anyone.post("/auth/registrations", json=form)
+    assert first.status_code == 201, first.text
+    squatter = anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()
+    path = f"/accounts/{first.json()['account']}"
+
+    def org() -> str | None:
+        token = sign_in(anyone, form["login"]).json()["access_token"]
+        found: str | None = anyone.get("/me", headers=bearer(token)).json()["org"]
+        return found
+
+    assert org() is None
+    with award.client("endorser", body="330703102") as elsewhere, award.client("endorser", body=township) as here:
+        assert elsewhere.post(f"{path}/verification").status_code == 404
+        assert path in [task["href"].removeprefix("/api/v1") for task in here.get("/me").json()["tasks"]]
+        verified = here.post(f"{path}/verification")
+        assert verified.status_code == 200, verified.text
+        assert verified.json()["actions"]["verify"]["why"]["code"] == "verified_already"
+    assert org() == code
+    assert office.post(f"/accounts/{squatter['account']}/verification").json()["code"] == "organisation_registered"
+    assert anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()["code"] == "organisation_registered"
+
+
+def test_a_platform_client_gets_a_token_for_its_scope_and_nothing_else(anyone: Caller, office: Caller) -> None:
+    client = office.post("/accounts", json={"kind": "client", "name": "公共数据平台", "scopes": ["results:read"]}).json()
+    form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["client_secret"]}
+    token = anyone.post("/auth/token", data=form).json()
+    assert token["scope"] == "results:read"
+    assert anyone.get("/me", headers=bearer(token["access_token"])).status_code == 403
+    wrong = anyone.post("/auth/token", data={**form, "client_secret": "wrong"})
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+    assert anyone.post("/auth/token", data={**form, "scope": "service"}).json()["error"] == "invalid_scope"
+
+
+def test_a_forgotten_password_is_replaced_by_a_one_time_link(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "endorser", "body": "330703101"}])
+    token = bearer(sign_in(anyone, account["login"]).json()["access_token"])
+    link = office.post(f"/accounts/{account['id']}/activation-links", json={"purpose": "reset"}).json()
+    assert anyone.post("/auth/activation", json={"secret": link["activation"], "password": "battery-Staple-8"}).status_code == 400
+    assert anyone.post("/auth/password-reset", json={"secret": link["activation"], "password": "battery-Staple-8"}).status_code == 200
+    assert anyone.get("/me", headers=token).status_code == 401
+    assert sign_in(anyone, account["login"]).status_code == 400
+    assert sign_in(anyone, account["login"], "battery-Staple-8").status_code == 200
+    change = {"login": account["login"], "password": "battery-Staple-8", "new_password": PASSWORD}
+    assert anyone.post("/auth/password", json=change).status_code == 200
+    assert anyone.post("/auth/password", json=change).json()["code"] == "credentials_wrong"
+
+
+def test_nobody_disables_the_own_account(award: Award, office: Caller) -> None:
+    account = invited(office, [{"role": "committee", "duties": ["office"]}]).json()
+    with award.client("committee", account["id"], duties=["office"]) as own:
+        answer = own.patch(f"/accounts/{account['id']}", json={"status": "disabled"}, headers={"If-Match": '"1"'})
+    assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+
+
+def test_the_list_comes_in_pages(office: Caller) -> None:
+    for _ in range(3):
+        invited(office, [{"role": "supervisor"}, {"role": "reviewer"}])
+        invited(office, [{"role": "endorser", "body": "330703103"}])
+    first = office.get("/accounts", params={"limit": 2, "role": "endorser"}).json()
+    second = office.get("/accounts", params={"limit": 2, "role": "endorser", "cursor": first["next_cursor"]}).json()
+    assert len(first["items"]) == 2
+    assert not {one["id"] for one in first["items"]} & {one["id"] for one in second["items"]}
+
+
+def test_the_first_office_account_is_made_where_nobody_was_activated(award: Award, anyone: Caller) -> None:
+    gateway = award.product.door.gateway
+    assert ensure_first_office(gateway, gateway.settings) is None
+    at_the_database(award, "update account set password_set_at = null")
+    made = ensure_first_office(gateway, gateway.settings)
+    assert made is not None
+    assert (made.path.stat().st_mode & 0o777, made.path.read_text().strip()) == (0o600, made.secret)
+    assert anyone.post("/auth/activation", json={"secret": made.secret, "password": PASSWORD}).status_code == 200
+    assert sign_in(anyone, made.login).json()["role"] == "committee"
