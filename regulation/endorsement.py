@@ -67,6 +67,17 @@ def check_body(body: Body, township: str, industry: str) -> None:
         raise Refusal("wrong_township", "5.2", body=body.zh, body_en=body.en, township=township)
 
 
+def check_reroute(declined_by: str, to: str, *, allowed: bool) -> None:
+    """Refuse a declined application another try where the implementation rules grant none, and one with the body that declined (codes).
+
+    Clause 5.2.
+    """
+    if not allowed:
+        raise Refusal("declined_for_good", "5.2")
+    if to == declined_by:
+        raise Refusal("declined_by_this_body", "5.2")
+
+
 def check_opinion(opinion: str, signatory: str, signed_on: date | None, filed_on: date) -> None:
     """Demand an opinion, who signed it, and a date no later than the day of filing.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel
@@ -16,11 +17,12 @@ from services.intake.tables import Application, Cycle, Recusal, Undertaking
 
 
 class Launched(BaseModel):
-    """A cycle has begun, with its edition."""
+    """A cycle has begun, with its edition and the implementation rules as approved."""
 
     cycle: UUID
     year: int
     edition: str
+    rules: dict[str, Any]
     launched_on: date
 
 
@@ -78,7 +80,7 @@ class Undertaken(BaseModel):
 def on_cycle_launched(transaction: Transaction, news: News) -> None:
     """Keep the cycle: applications may be started."""
     told = Launched.model_validate(news.facts)
-    transaction.session.add(Cycle(id=told.cycle, year=told.year, edition=told.edition, launched_on=told.launched_on, phase="open"))
+    transaction.session.add(Cycle(id=told.cycle, phase="open", **told.model_dump(exclude={"cycle"})))
 
 
 def on_cycle_announced(transaction: Transaction, news: News) -> None:

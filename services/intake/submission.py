@@ -16,12 +16,12 @@ from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer, Body, Line, Reason
 from regulation import endorsement
+from regulation.implementation import implementation_rules
 from services.intake import access, steps
 from services.intake.application import ApplicationAnswer, Reader, show
 from services.intake.tables import Application, Attachment, Endorsement, FrozenVersion
 
 BODY_UNKNOWN = Kind(422, "endorsing_body_unknown", "没有这个推荐单位", "There is no such endorsing body")
-BODY_DECLINED = Kind(409, "endorsing_body_declined", "该单位已不予推荐，请选择其他推荐单位", "That body has declined; name another one")
 
 
 class Submission(Body):
@@ -116,8 +116,9 @@ def submit_application(transaction: Transaction, application: UUID, submission: 
     if body is None:
         raise Problem(BODY_UNKNOWN)
     endorsement.check_body(body, content["organisation"]["township"], content["organisation"]["industry"])
-    if found.state == "declined" and body.code == found.body:
-        raise Problem(BODY_DECLINED)
+    if found.state == "declined" and found.body is not None:
+        allowed = implementation_rules(cycle.rules).endorsement_decline_reroute
+        endorsement.check_reroute(found.body, body.code, allowed=allowed)
     digest = hashlib.sha256(rfc8785.dumps(content)).digest()
     if found.submitted == 0 or access.latest(transaction, found).sha256 != digest:
         found.submitted += 1

@@ -35,6 +35,7 @@ class Cycle(Base):
     year: Mapped[int]
     edition: Mapped[str]
     launched_on: Mapped[date]
+    rules: Mapped[dict[str, Any]] = mapped_column(comment="the implementation rules as approved")
     phase: Mapped[str]
     opens: Mapped[datetime | None]
     closes: Mapped[datetime | None]

@@ -21,6 +21,7 @@ def upgrade() -> None:
     sa.Column('year', sa.Integer(), nullable=False),
     sa.Column('edition', sa.Text(), nullable=False),
     sa.Column('launched_on', sa.Date(), nullable=False),
+    sa.Column('rules', postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment='the implementation rules as approved'),
     sa.Column('phase', sa.Text(), nullable=False),
     sa.Column('opens', sa.DateTime(timezone=True), nullable=True),
     sa.Column('closes', sa.DateTime(timezone=True), nullable=True),
