@@ -1,6 +1,7 @@
 """Move the business clock of the whole product; there is no such path in production."""
 
 import asyncio
+from datetime import datetime
 
 import httpx
 from fastapi import Request
@@ -12,7 +13,7 @@ from kernel.identity import Anyone
 from kernel.problems import PEER_UNREACHABLE, Problem
 from kernel.service import ClockSetting, router
 from kernel.settings import ServiceName
-from kernel.wire import Answer, Instant
+from kernel.wire import Answer
 
 routes = router("demo")
 
@@ -22,7 +23,7 @@ OTHERS: tuple[ServiceName, ...] = ("intake", "scoring", "workflow")
 class Clock(Answer):
     """The business clock's reading, and whether it was moved."""
 
-    now: Instant
+    now: datetime
     shifted: bool
 
 
