@@ -6,13 +6,9 @@ cd "$(dirname "$0")/.."
 folder=${QUALITY_AWARD_SECRETS:-./secrets}
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in $(sed -n 's/.*{file: .*}\/\([a-z_]*\)"}.*/\1/p' docker-compose.yml | grep -v '^service_secrets$'); do
+sed -n 's/.*{file: .*}\/\([a-z_]*\)"}.*/\1/p' docker-compose.yml | while read -r name; do
     [ -s "$folder/$name" ] && continue
     head -c 32 /dev/urandom | base64 | tr -d '+/=\n' >"$folder/$name"
     chmod 444 "$folder/$name"
     echo "$folder/$name"
 done
-for name in gateway intake scoring workflow; do printf '%s "%s": "%s"' "${comma-}" $name "$(cat "$folder/${name}_secret")"; comma=','; done |
-    sed 's/^/{/; s/$/}/' >"$folder/service_secrets.new"
-chmod 444 "$folder/service_secrets.new"
-mv -f "$folder/service_secrets.new" "$folder/service_secrets"

@@ -13,7 +13,7 @@ LONGEST_PAUSE_SECONDS = 0.05  # on one machine news takes milliseconds; Retry-Af
 class Caller(httpx.Client):
     """Sends an Idempotency-Key with every POST, and repeats what was answered 503 with Retry-After, under the same key."""
 
-    def request(self, method: str, url: Any, **given: Any) -> httpx.Response:  # type: ignore[override] # noqa: ANN401 - as httpx has it
+    def request(self, method: str, url: Any, **given: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
         """Send, and send again while the server asks for patience."""
         headers = dict(given.pop("headers", None) or {})
         if method == "POST":

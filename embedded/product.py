@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import services.intake.app
-import services.scoring.app
-import services.workflow.app
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import URL, create_engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import gateway.app
+import services.intake.app
+import services.scoring.app
+import services.workflow.app
 from embedded import postgres
 from gateway.settings import GatewaySettings
 from kernel.relay import Transports
@@ -83,10 +83,9 @@ class Product:
         }
         for name, create in makers.items():
             self.programs[name] = create(Settings.model_validate(common(name)), transports)
-        gateway_settings = common("gateway") | {
-            "keys": folder / "keys",
-            "activation_file": folder / "office-activation",
-            "service_secrets": {name: SecretStr(secret) for name, secret in kept.clients.items()},
+        gateway_settings: dict[str, object] = common("gateway") | {
+            "state": folder,
+            **{f"{name}_secret": SecretStr(kept.clients[name]) for name in makers},
         }
         upstreams = {name: self._reach(name) for name in makers}
         self.door = gateway.app.create(GatewaySettings.model_validate(gateway_settings), upstreams, transports)
@@ -103,7 +102,10 @@ class Product:
         if scope["type"] != "lifespan":
             await self.door(scope, receive, send)
             return
+        await receive()
         async with AsyncExitStack() as running:
-            for program in self.programs.values():
+            for program in (self.door.app, *self.programs.values()):
                 await running.enter_async_context(program.router.lifespan_context(program))
-            await self.door(scope, receive, send)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from gateway.first import ensure_first_office
 
 from embedded import postgres
 from embedded.product import DATABASE, Product, kept_secrets, migrated
+from gateway.first import ensure_first_office
 from kernel import logs
 from kernel.settings import Environment
 
@@ -49,7 +49,7 @@ def serve(folder: Path, host: str, port: int, environment: Environment) -> None:
     listener = bound(host, port)
     with listener, prepared(folder, environment) as product:
         logs.configure("WARNING")
-        first = ensure_first_office(product.door.gateway)
+        first = ensure_first_office(product.door.gateway, product.door.gateway.settings)
         address = f"http://{host}:{listener.getsockname()[1]}"
         lines = [f"The award is served on {address}", f"API reference: {address}/docs", f"Data: {folder}"]
         if first is not None:

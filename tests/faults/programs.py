@@ -1,0 +1,102 @@
+"""The four programs as processes of their own, as a deployment runs them, so that one can be killed and started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from sqlalchemy import URL, create_engine, text
+
+from embedded import postgres
+from embedded.caller import Caller
+from embedded.product import SERVICES, Secrets, migrated
+from kernel.settings import ServiceName
+
+ROOT = Path(__file__).parents[2]
+
+
+class Programs:
+    """Start, kill and reach the programs; the door is the gateway."""
+
+    def __init__(self, server: postgres.Server, database: str, kept: Secrets, folder: Path) -> None:
+        self._server = server
+        self.database = database
+        self._kept = kept
+        self._folder = folder
+        self._ports = {name: free_port() for name in SERVICES}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def url(self, name: ServiceName) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    def environment(self, name: ServiceName) -> dict[str, str]:
+        own = {
+            "environment": "test",
+            "host": "127.0.0.1",
+            "port": str(self._ports[name]),
+            "database_url": self._server.url(name, self._kept.passwords[name], self.database).render_as_string(hide_password=False),
+            "service_secret": self._kept.clients[name],
+            "files": str(self._folder / "files"),
+            "state": str(self._folder),
+        }
+        own |= {f"{peer}_url": self.url(peer) for peer in SERVICES} | {f"{peer}_secret": self._kept.clients[peer] for peer in SERVICES}
+        return dict(os.environ) | {f"QUALITY_AWARD_{key.upper()}": value for key, value in own.items()}
+
+    def start(self, name: ServiceName) -> None:
+        module = "gateway" if name == "gateway" else f"services.{name}"
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(  # noqa: S603 - our own words
+                [sys.executable, "-m", module], cwd=ROOT, env=self.environment(name), stdout=log, stderr=log
+            )
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), trust_env=False, timeout=10) as probe:
+            assert probe.get(f"{self.url(name)}/readyz").is_success
+
+    def signal(self, name: ServiceName, what: signal.Signals) -> None:
+        self._running[name].send_signal(what)
+        if what == signal.SIGKILL:
+            self._running.pop(name).wait(timeout=10)
+
+    def stop(self) -> None:
+        for process in self._running.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self._running.values():
+            process.wait(timeout=20)
+
+    def door(self, token: str | None = None) -> Caller:
+        headers = {"Accept-Language": "en"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return Caller(base_url=f"{self.url('gateway')}/api/v1", headers=headers, timeout=30, trust_env=False)
+
+    def rows(self, schema: str, statement: str) -> list[tuple[object, ...]]:
+        url: URL = self._server.admin_url.set(database=self.database)
+        engine = create_engine(url, connect_args={"options": f"-csearch_path={schema}"})
+        with engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(text(statement))]
+        engine.dispose()
+        return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def programs(server: postgres.Server, kept: Secrets, folder: Path) -> Iterator[Programs]:
+    """Run all four over a fresh database."""
+    database = f"programs_{os.getpid()}"
+    migrated(server, database, kept)
+    running = Programs(server, database, kept, folder)
+    try:
+        for name in SERVICES:
+            running.start(name)
+        yield running
+    finally:
+        running.stop()

@@ -1,0 +1,96 @@
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from embedded import postgres
+from embedded.caller import Caller
+from embedded.product import Secrets
+from tests.faults.programs import Programs, programs
+
+PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
+
+
+@pytest.fixture(scope="module")
+def running(server: postgres.Server, kept: Secrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    with programs(server, kept, tmp_path_factory.mktemp("programs")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def office(running: Programs) -> Iterator[Caller]:
+    secret = Path(running.environment("gateway")["QUALITY_AWARD_STATE"], "office-activation").read_text().strip()
+    with running.door() as anyone:
+        activated = anyone.post("/auth/activation", json={"secret": secret, "password": PASSWORD})
+        assert activated.is_success, activated.text
+        token = anyone.post("/auth/token", data={"grant_type": "password", "username": "office", "password": PASSWORD}).json()
+    with running.door(token["access_token"]) as caller:
+        yield caller
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Look again and again until it holds; the relay says nothing by itself when it has delivered."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        pause.wait(0.02)
+
+
+def disable_somebody(office: Caller) -> None:
+    invited = office.post("/accounts", json={"login": f"r{uuid4().hex[:8]}", "name": "评审员", "grants": [{"role": "reviewer"}]})
+    assert invited.status_code == 201, invited.text
+    answer = office.patch(f"/accounts/{invited.json()['id']}", json={"status": "disabled"}, headers={"If-Match": invited.headers["etag"]})
+    assert answer.is_success, answer.text
+
+
+def told(running: Programs) -> list[str]:
+    rows = running.rows(
+        "gateway", "select e.id from event e join leaf l on l.event_id = e.id where 'intake' = any(e.told) order by l.index"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def taken(running: Programs, schema: str) -> list[str]:
+    rows = running.rows(schema, "select event_id from received where sender = 'gateway' order by received_at")
+    return [str(row[0]) for row in rows]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_while_a_peer_is_away_the_others_go_on_and_it_catches_up_in_order(running: Programs, office: Caller, how: signal.Signals) -> None:
+    running.signal("intake", how)
+    for _ in range(5):
+        disable_somebody(office)
+    eventually(lambda: len(told(running)) % 5 == 0 and taken(running, "scoring") == told(running))
+    eventually(lambda: taken(running, "workflow") == told(running))
+    assert len(taken(running, "intake")) == len(told(running)) - 5
+    if how == signal.SIGKILL:
+        running.start("intake")
+    else:
+        running.signal("intake", signal.SIGCONT)
+    eventually(lambda: taken(running, "intake") == told(running))
+    assert running.rows("gateway", "select * from outbox") == []
+
+
+def test_what_a_killed_sender_had_committed_is_delivered_after_its_restart(running: Programs, office: Caller) -> None:
+    running.signal("scoring", signal.SIGSTOP)
+    disable_somebody(office)
+    running.signal("gateway", signal.SIGKILL)
+    running.signal("scoring", signal.SIGCONT)
+    running.start("gateway")
+    eventually(lambda: taken(running, "scoring") == told(running))
+    eventually(lambda: taken(running, "intake") == told(running))
+
+
+def test_a_request_to_a_service_that_is_away_is_503_with_retry_after_and_names_it(running: Programs, office: Caller) -> None:
+    running.signal("workflow", signal.SIGKILL)
+    answer = office.build_request("GET", "/cycles")
+    refused = office.send(answer)
+    assert refused.status_code == 503
+    assert "retry-after" in refused.headers
+    assert "workflow" in refused.text
+    running.start("workflow")
+    assert office.get("/cycles").status_code == 200
