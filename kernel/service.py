@@ -26,7 +26,7 @@ from kernel.record import events_after
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, Limit, ReplayedAnswer, Route, Transaction, on_replay
 from kernel.settings import Environment, ServiceName, Settings
-from kernel.wire import Answer, Body, Instant
+from kernel.wire import Answer, Body, Id, Instant
 
 API = "/api/v1"
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
@@ -142,8 +142,8 @@ class Letter(Body):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: UUID
-    at: datetime
+    id: Id
+    at: Instant
     kind: str
     subject: str
     actor: str | None
