@@ -36,6 +36,7 @@ class Award:
         self.address = address
         self._server = server
         self._database = database
+        self._callers: list[Caller] = []
 
     def client(
         self,
@@ -53,7 +54,13 @@ class Award:
             given = {name: value for name, value in claims.items() if value is not None}
             token = self.product.door.tokens.sign(person or str(uuid4()), given)
             headers["Authorization"] = f"Bearer {token}"
-        return Caller(base_url=f"{self.address}/api/v1", headers=headers, timeout=30, trust_env=False)
+        caller = Caller(base_url=f"{self.address}/api/v1", headers=headers, timeout=30, trust_env=False)
+        self._callers.append(caller)
+        return caller
+
+    def close(self) -> None:
+        for caller in self._callers:
+            caller.close()
 
     def at(self, instant: str, *, running: bool = False) -> None:
         with self.client() as anyone:
@@ -81,7 +88,9 @@ def running(server: postgres.Server, template: str, kept: Secrets, folder: Path)
     try:
         assert web.ready.wait(timeout=30), "the product did not start"
         port = web.servers[0].sockets[0].getsockname()[1]
-        yield Award(product, f"http://127.0.0.1:{port}", server, database)
+        award = Award(product, f"http://127.0.0.1:{port}", server, database)
+        yield award
+        award.close()
     finally:
         web.should_exit = True
         thread.join(timeout=30)
