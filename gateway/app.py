@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import accounts, activation, demo, me, published, registration, sessions
+from gateway import accounts, activation, demo, me, published, reference, registration, sessions
 from gateway.door import Door
 from gateway.forward import Forwarder
 from gateway.program import Gateway
@@ -25,10 +25,11 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
         await own(scope, receive, send)
 
     gateway = Gateway(settings, {"gateway": httpx.ASGITransport(itself), **(transports or {})})
-    routers = [sessions.routes, registration.routes, activation.routes, accounts.routes, me.routes]
+    routers = [sessions.routes, registration.routes, activation.routes, accounts.routes, me.routes, reference.routes]
     if settings.environment != "production":
         routers.append(demo.routes)
     own = create_service(gateway, "Quality award: accounts", routers, tasks=registrations_to_verify)
     own.include_router(published.routes)
+    own.include_router(reference.pages)
     forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}
     return Door(gateway, own, upstreams or forwarders)

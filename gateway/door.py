@@ -63,7 +63,8 @@ HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers transfer-encoding upgrade".split()
 )
 OURS = (b"x-user-", b"quality-award-")
-TOLD, NEWS = b"quality-award-told", b"quality-award-news"
+TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
+TOKEN_PATH = f"{API}/auth/token"
 
 Segments = tuple[str, ...]
 
@@ -116,6 +117,12 @@ def cleaned(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
     return [(key, value) for key, value in kept if key.lower() not in dropped and not key.lower().startswith(OURS)]
 
 
+def client_of(request: Request) -> str | None:
+    """Take a client's Basic credentials (RFC 6749, 2.3.1) where tokens are given; anywhere else Authorization carries a token."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials if request.scope["path"] == TOKEN_PATH and scheme.lower() == "basic" else None
+
+
 class Door:
     """The ASGI application that everybody calls."""
 
@@ -140,10 +147,14 @@ class Door:
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing(message: Message) -> None:
             if message["type"] == "lifespan.shutdown.complete":
-                await asyncio.gather(*(app.close() for app in self._upstreams.values() if isinstance(app, Forwarder)))
+                await self.close()
             await send(message)
 
         await self.app(scope, receive, closing)
+
+    async def close(self) -> None:
+        """Close the connections to the services."""
+        await asyncio.gather(*(app.close() for app in self._upstreams.values() if isinstance(app, Forwarder)))
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -154,13 +165,18 @@ class Door:
             service = service_of(scope["path"])
             if service is None:
                 raise absent()
-            await self._check_caller(request)
+            client = client_of(request)
+            if client is None:
+                await self._check_caller(request)
             receive = self._bounded(request, receive) if service == "gateway" else receive
         except Problem as problem:
             problem.headers["x-request-id"] = request_id
             await render_problem(request, problem)(scope, receive, send)
             return
-        await self._pass_on(service, scope, request_id, receive, send)
+        added = [(b"x-request-id", request_id.encode())]
+        if client is not None:
+            added.append((CLIENT, client.encode("latin-1")))
+        await self._pass_on(service, scope, added, receive, send)
 
     async def _check_caller(self, request: Request) -> None:
         """Refuse a token that is none of ours, or no longer good; whoever has none is the service's to judge."""
@@ -194,9 +210,9 @@ class Door:
 
         return counted
 
-    async def _pass_on(self, service: ServiceName, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
-        headers = [(key, value) for key, value in cleaned(scope["headers"]) if key != b"x-request-id"]
-        headers.append((b"x-request-id", request_id.encode()))
+    async def _pass_on(self, service: ServiceName, scope: Scope, added: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+        names = {key for key, _ in added} | ({b"authorization"} if CLIENT in dict(added) else set())
+        headers = [*((key, value) for key, value in cleaned(scope["headers"]) if key not in names), *added]
         if news := self._news.told_to(service):
             headers.append((NEWS, news))
 
@@ -209,8 +225,7 @@ class Door:
             await send(message)
 
         state = {
-            **scope.get("state", {}),
-            "request_id": request_id,
+            **scope["state"],
             "chunked": any(key == b"transfer-encoding" for key, _ in scope["headers"]),
         }
         onward = {**scope, "headers": headers, "state": state}

@@ -58,7 +58,7 @@ def get_authorization_server(request: Request, _anyone: Anyone) -> Authorization
         token_endpoint=f"{base}{API}/auth/token",
         jwks_uri=f"{base}/.well-known/jwks.json",
         grant_types_supported=["password", "refresh_token", "client_credentials"],
-        token_endpoint_auth_methods_supported=["client_secret_post"],
+        token_endpoint_auth_methods_supported=["client_secret_post", "client_secret_basic"],
         response_types_supported=[],
         scopes_supported=["results:read"],
     )

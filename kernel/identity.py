@@ -237,6 +237,14 @@ class Policy:
         request.state.principal = principal
         return principal
 
+    def described(self) -> dict[str, Any]:
+        """Say in an operation's OpenAPI description who may call it."""
+        if self.anonymous:
+            return {"security": []}
+        if self.scope is not None:
+            return {"security": [{"machine": [self.scope]}]}
+        return {"security": [{"person": []}], "x-roles": sorted(self.roles)} | ({"x-duties": sorted(self.duties)} if self.duties else {})
+
     def admits(self, principal: Principal) -> bool:
         """Tell whether the claims open this route; whose rows they may touch is the use case's question."""
         if self.scope is not None and self.scope in principal.scopes:

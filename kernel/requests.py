@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from kernel import record
 from kernel.clock import business_now
 from kernel.database import idempotency
-from kernel.identity import Principal
+from kernel.identity import Policy, Principal
 from kernel.problems import (
     KEY_IN_FLIGHT,
     KEY_REUSED,
@@ -239,6 +239,13 @@ async def _take_body(request: Request) -> None:
 
 class Route(APIRoute):
     """Every route of a service: strict JSON, Idempotency-Key on POST, ETag on what it answers."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:  # noqa: ANN401 - as FastAPI has it
+        """Say in the route's description who may call it."""
+        super().__init__(path, endpoint, **given)
+        for dependant in self.dependant.dependencies:
+            if isinstance(dependant.call, Policy):
+                self.openapi_extra = dependant.call.described() | (self.openapi_extra or {})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler; it still runs inside the request's transaction."""

@@ -11,7 +11,7 @@ from embedded.caller import Caller
 from gateway.first import ensure_first_office
 from tests.rig import Award
 
-PASSWORD = "correct-Horse-7"
+PASSWORD = "correct-Horse-7"  # noqa: S105 - of accounts that live as long as a test
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,236 @@
+"""The door itself: forged tokens, what it drops and adds, what it never lets through, and what it says when a service is away."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.types import Receive, Scope, Send
+
+from embedded.caller import Caller
+from gateway.app import BEHIND, create
+from gateway.door import service_of
+from gateway.keys import SigningKeys
+from gateway.tokens import Signer
+from kernel.clock import wall
+from kernel.identity import service_audience
+from tests.rig import Award
+
+T = TypeVar("T")
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def anyone(award: Award) -> Iterator[Caller]:
+    with award.client() as caller:
+        yield caller
+
+
+class Echo:
+    """An upstream that answers with what reached it, and with headers that must not come back."""
+
+    def __init__(self, told: bytes = b"") -> None:
+        self.told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        seen = {key.decode(): value.decode() for key, value in scope["headers"]}
+        content = json.dumps({"headers": seen, "body": body.decode()}).encode()
+        headers = [(b"content-type", b"application/json"), (b"connection", b"keep-alive, x-hop"), (b"x-hop", b"1")]
+        headers += [(b"quality-award-told", self.told)] if self.told else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+def through(award: Award, use: Callable[[httpx.AsyncClient], Awaitable[T]], upstream: Echo | None = None) -> T:
+    """Call a door of our own: before the echo, or before services that are nowhere."""
+    settings = award.product.door.gateway.settings.model_copy(update={f"{name}_url": NOWHERE for name in BEHIND})
+    door = create(settings, dict.fromkeys(BEHIND, upstream) if upstream else None)
+
+    async def run() -> T:
+        try:
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(door), base_url="http://door", headers={"accept-language": "en"}
+            ) as client:
+                return await use(client)
+        finally:
+            await door.close()
+            await door.gateway.peers.close()
+            door.gateway.engine.dispose()
+
+    return asyncio.run(run())
+
+
+def signed(award: Award, claims: dict[str, Any], subject: str = "p1", **given: Any) -> str:  # noqa: ANN401 - as the signer takes it
+    return award.product.door.tokens.sign(subject, claims, **given)
+
+
+def part(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+
+
+def forged(award: Award) -> dict[str, str]:
+    good = signed(award, {"role": "reviewer"})
+    head, claims, signature = good.split(".")
+    kid = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
+    office = part(json.loads(base64.urlsafe_b64decode(claims + "==")) | {"role": "committee", "duties": ["office"]})
+    stranger = Signer(SigningKeys({kid: rsa.generate_private_key(65537, 2048)}, kid), "quality-award")
+    return {
+        "no token": "x",
+        "another's claims": f"{head}.{office}.{signature}",
+        "no signature": f"{head}.{claims}.",
+        "alg none": f"{part({'alg': 'none', 'typ': 'at+jwt', 'kid': kid})}.{claims}.{signature}",
+        "a symmetric algorithm": f"{part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': kid})}.{claims}.{signature}",
+        "a key in the header": f"{part({'alg': 'RS256', 'typ': 'at+jwt', 'kid': kid, 'jwk': {}})}.{claims}.{signature}",
+        "an unknown kid": f"{part({'alg': 'RS256', 'typ': 'at+jwt', 'kid': '../../etc/passwd'})}.{claims}.{signature}",
+        "a stranger's key": stranger.sign("p1", {"role": "reviewer"}),
+        "expired": signed(award, {"role": "reviewer"}, now=wall() - timedelta(hours=1)),
+        "too long a life": signed(award, {"role": "reviewer"}, lifetime=timedelta(days=1)),
+        "a service's audience": signed(award, {"scope": "service"}, audience=service_audience("intake")),
+        "an unknown role": signed(award, {"role": "mayor"}),
+        "duties without the role": signed(award, {"role": "reviewer", "duties": ["office"]}),
+        "a subject with a path": signed(award, {"role": "reviewer"}, subject="../p1"),
+        "not base64": f"{head}.{claims}=.{signature}",
+        "too long": f"{head}.{claims}.{'A' * 5000}",
+    }
+
+
+def test_a_forged_token_is_401_whatever_is_wrong_with_it(award: Award, anyone: Caller) -> None:
+    for what, token in forged(award).items():
+        answer = anyone.get("/me", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), what
+    assert anyone.get("/me", headers={"Authorization": f"Bearer {signed(award, {'role': 'reviewer'})}"}).status_code == 200
+    assert anyone.get("/me", headers={"Authorization": "Basic Og=="}).status_code == 401
+    assert anyone.get("/me").status_code == 401
+
+
+def test_no_operators_or_peers_path_is_reachable_through_the_door(award: Award) -> None:
+    for path in (
+        "/internal/events",
+        "/internal/clock",
+        "/api/v1/cycles/../../internal/clock",
+        "/api/v1/internal/tasks",
+        "/nothing",
+        "/api/v1",
+    ):
+        assert service_of(path) is None
+        token = signed(award, {"scope": "service"}, subject="intake")
+        answer = httpx.put(f"{award.address}{path}", headers={"Authorization": f"Bearer {token}"}, json={}, trust_env=False)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+
+
+def test_the_most_specific_template_decides() -> None:
+    assert [
+        service_of(f"/api/v1{path}")
+        for path in (
+            "/cycles/1/screening-closure",
+            "/cycles/1/diagnostics",
+            "/cycles/1/launch",
+            "/me",
+            "/me/interests",
+            "/results.csv",
+            "/resultsx",
+        )
+    ] == ["intake", "scoring", "workflow", "gateway", "scoring", "workflow", None]
+
+
+def test_the_door_drops_what_only_it_may_say(award: Award) -> None:
+    sent = {
+        "X-User-Id": "p1",
+        "X-User-Role": "committee",
+        "Quality-Award-News": "workflow=1",
+        "Connection": "x-mine",
+        "X-Mine": "1",
+        "TE": "trailers",
+    }
+
+    async def use(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/api/v1/applications", headers={**sent, "X-Request-ID": "mine-1"}, content=b"as it came")
+
+    answer = through(award, use, Echo())
+    seen = answer.json()
+    assert seen["body"] == "as it came"
+    assert seen["headers"]["x-request-id"] == "mine-1"
+    assert not {"x-user-id", "x-user-role", "quality-award-news", "connection", "x-mine", "te"} & set(seen["headers"])
+    assert not {"connection", "x-hop"} & set(answer.headers)
+
+
+def test_an_odd_request_id_is_replaced(award: Award) -> None:
+    async def use(client: httpx.AsyncClient) -> list[str]:
+        given = ["plain-1", "two words", "x" * 65, '"},{"']
+        answers = [await client.get("/api/v1/forms/1", headers={"X-Request-ID": one}) for one in given]
+        return [answer.json()["headers"]["x-request-id"] for answer in answers]
+
+    first, *others = through(award, use, Echo())
+    assert first == "plain-1"
+    assert all(len(one) == 36 for one in others)
+
+
+def test_what_one_service_told_another_goes_with_the_next_request_to_it(award: Award) -> None:
+    async def use(client: httpx.AsyncClient) -> tuple[httpx.Response, ...]:
+        told = await client.post("/api/v1/cycles/1/launch")
+        return told, await client.post("/api/v1/applications"), await client.post("/api/v1/panels")
+
+    told, intake, scoring = through(award, use, Echo(told=b"intake=01a2"))
+    assert "quality-award-told" not in told.headers
+    assert intake.json()["headers"]["quality-award-news"] == "workflow=01a2"
+    assert "quality-award-news" not in scoring.json()["headers"]
+
+
+def test_a_service_that_is_away_is_named(award: Award) -> None:
+    token = signed(award, {"role": "reviewer"})
+
+    async def use(client: httpx.AsyncClient) -> tuple[httpx.Response, ...]:
+        own = {"Authorization": f"Bearer {token}"}
+        return await client.get("/api/v1/cycles"), await client.get("/api/v1/me", headers=own), await client.get("/api/v1/openapi.json")
+
+    cycles, me, reference = through(award, use)
+    assert (cycles.status_code, cycles.json()["peer"], cycles.headers["retry-after"]) == (503, "workflow", "1")
+    assert (me.status_code, me.json()["missing"]) == (200, ["intake", "scoring", "workflow"])
+    assert reference.json()["x-missing"] == ["intake", "scoring", "workflow"]
+
+
+def test_a_body_over_the_limit_of_the_doors_own_routes_is_refused(anyone: Caller) -> None:
+    answer = anyone.post("/auth/token", data={"grant_type": "password", "password": "x" * (1024 * 1024 + 1)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_services_get_tokens_for_their_peers_alone(award: Award, anyone: Caller) -> None:
+    secret = award.product.door.gateway.settings.intake_secret.get_secret_value()
+    form = {"grant_type": "client_credentials", "audience": "quality-award/scoring"}
+    assert anyone.post("/auth/token", data={**form, "client_id": "intake", "client_secret": secret}).json()["scope"] == "service"
+    assert anyone.post("/auth/token", data=form, auth=("intake", secret)).status_code == 200
+    assert anyone.post("/auth/token", data=form, auth=("intake", "wrong")).json()["error"] == "invalid_client"
+    wide = {**form, "audience": "quality-award", "client_id": "intake", "client_secret": secret}
+    assert anyone.post("/auth/token", data=wide).json()["error"] == "invalid_target"
+    assert anyone.post("/auth/token", data={**form, "grant_type": "implicit"}).json()["error"] == "unsupported_grant_type"
+
+
+def test_the_whole_api_is_one_valid_document(anyone: Caller) -> None:
+    document = anyone.get("/openapi.json").json()
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert [operation["operationId"] for operation in operations if "security" not in operation] == []
+    assert [path for path in document["paths"] if service_of(path) is None] == []
+
+
+def test_the_reference_comes_from_this_machine_alone(award: Award) -> None:
+    page = httpx.get(f"{award.address}/docs", trust_env=False)
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "reference.js", "favicon-32x32.png"):
+        assert f"/docs/{name}" in page.text
+        assert httpx.get(f"{award.address}/docs/{name}", trust_env=False).status_code == 200
+    assert "://" not in page.text
+    assert httpx.get(f"{award.address}/docs/../app.py", trust_env=False).status_code == 404
