@@ -1,0 +1,127 @@
+"""One whole award year, driven by HTTP alone and checked at every step; `run` plays it and says what came of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from embedded.demo import applying, deciding, reviewing, setting_out
+from embedded.demo.cast import ORGANISATIONS, YEAR
+from embedded.demo.stage import Stage, StoppedError
+from embedded.demo.year import Year
+from embedded.serve import CannotServeError
+
+SCENES = (*setting_out.SCENES, *applying.SCENES, *reviewing.SCENES, *deciding.SCENES)
+STOP_SECONDS = 30
+
+
+def run(url: str | None, activation: str | None, result: Path) -> int:
+    """Play the year against `url`, or against a server of its own; gives the exit status: 0 only without any surprise."""
+    if url is not None:
+        if activation is None:
+            raise CannotServeError("With --url the first office account's activation secret is needed: give --activation.")
+        return play(url.rstrip("/"), activation, result)
+    with TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder, served(Path(folder)) as (address, secret):
+        return play(address, secret, result)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, str]]:
+    """Serve in a process of its own, on a free port and with this folder; gives the address and the first activation secret."""
+    command = [sys.executable, "-m", "embedded", "run", "--environment", "demo", "--port", "0", "--data", str(folder / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own program
+        try:
+            yield told_by(server)
+        finally:
+            server.send_signal(signal.SIGINT)
+            try:
+                server.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def told_by(server: subprocess.Popen[str]) -> tuple[str, str]:
+    """Read from what the server says where it is, and where its first activation secret lies."""
+    address = ""
+    for line in server.stdout or ():
+        if found := re.search(r"served on (http://\S+)", line):
+            address = found[1]
+        if found := re.search(r"activation secret is in (.+)$", line):
+            return address, Path(found[1]).read_text().strip()
+    raise CannotServeError("The demo's server did not start.")
+
+
+def play(url: str, activation: str, result: Path) -> int:
+    """Play every scene, tell how it went, and write the result."""
+    console = Console(highlight=False)
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]} steps"), TimeElapsedColumn(),
+        console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=len(SCENES), steps=0)
+        year = Year(Stage(url, lambda _scene, steps: bar.update(task, steps=steps)), activation)
+        perform(year, bar, task, console)
+    show(year, console)
+    write(year, result)
+    stage = year.stage
+    sys.stdout.flush()
+    print(f"demo: {stage.steps} steps, {len(stage.refusals)} refusals as expected, {len(stage.surprises)} surprises")  # noqa: T201 - the last line
+    return 1 if stage.surprises else 0
+
+
+def perform(year: Year, bar: Progress, task: TaskID, console: Console) -> None:
+    """Play scene by scene; one that can't go on ends the year."""
+    for title, scene in SCENES:
+        year.stage.scene = title
+        bar.update(task, description=title)
+        if not console.is_terminal:
+            console.print(title)
+        try:
+            scene(year)
+        except StoppedError:
+            return
+        bar.advance(task)
+
+
+def show(year: Year, console: Console) -> None:
+    """Show the winners with their prizes, who stopped where, and every surprise."""
+    winners = Table("organisation", "award", "prize, yuan", title=f"Winners of {YEAR}")
+    for winner in year.result.get("winners", []):
+        winners.add_row(winner["organisation"], winner["award"], f"{winner['prize']:,}")
+    stops = Table("organisation", "stopped at", "clause", title="Who stopped where")
+    for key, stop in year.stops.items():
+        stops.add_row(ORGANISATIONS[key].name, stop.where, stop.clause)
+    console.print(winners, stops)
+    console.print(f"{len(year.stage.refusals)} refusals by clause, {year.stage.unseen} reads that found nothing")
+    for surprise in year.stage.surprises:
+        console.print(surprise, style="red", markup=False)
+
+
+def write(year: Year, result: Path) -> None:
+    """Write what came of the year, without ids, so that two runs can be compared."""
+    content = {
+        "year": YEAR,
+        "winners": year.result.get("winners", []),
+        "scores": {
+            ORGANISATIONS[key].name: {"twentieths": score["numerator"], "of": score["denominator"]}
+            for key, score in sorted(year.result.get("scores", {}).items())
+        },
+        "stops": {ORGANISATIONS[key].name: {"where": stop.where, "clause": stop.clause} for key, stop in sorted(year.stops.items())},
+        "refusals": [{"scene": one.scene, "what": one.what, "clause": one.clause, "code": one.code} for one in year.stage.refusals],
+        "reads_that_found_nothing": year.stage.unseen,
+        "surprises": year.stage.surprises,
+    }
+    unfinished = result.with_suffix(".new")
+    unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, result)
