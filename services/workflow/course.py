@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,11 @@ def rules_hash(document: Mapping[str, Any]) -> str:
 def phase_of(cycle: Cycle, now: datetime) -> str:
     """Tell the phase the cycle is in now."""
     return lifecycle.phase(cycle.phase, cycle.closes, now)
+
+
+def plan_of(cycle: Cycle) -> dict[str, date]:
+    """Give the plan's milestones."""
+    return {phase: date.fromisoformat(on) for phase, on in cycle.milestones.items()}
 
 
 def find_cycle(transaction: Transaction, cycle_id: UUID) -> Cycle:

@@ -10,8 +10,7 @@ from kernel.service import API, Task
 from regulation.calendar import midnight
 from regulation.lifecycle import PHASES
 from services.workflow.ballot.use_cases import ballots_of, concerned
-from services.workflow.course import ENDED, hidden_from, phase_of
-from services.workflow.cycle import plan_of
+from services.workflow.course import ENDED, hidden_from, phase_of, plan_of
 from services.workflow.tables import Cycle, Finding, Motion, Notification, Objection, Vote
 
 NEXT_STEP = {

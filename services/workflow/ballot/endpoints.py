@@ -12,6 +12,7 @@ from kernel.identity import Office, Principal, Voter, roles
 from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Page
+from services.workflow.ballot.proposal import propose_motion
 from services.workflow.ballot.schemas import (
     MOTION_EXAMPLES,
     BallotAnswer,
@@ -29,7 +30,6 @@ from services.workflow.ballot.use_cases import (
     close_motion,
     find_motion,
     open_motion,
-    propose_motion,
     recuse_member,
     visible_ballots,
 )

@@ -1,15 +1,10 @@
-"""What the committee does: propose, recuse, open, vote, close; and what a closed motion decided."""
+"""What the committee does with a motion: recuse, open, vote, close; and what a closed motion decided."""
 
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select
 
 from kernel.identity import Principal
@@ -20,20 +15,11 @@ from regulation.ballot import Named, Seat, Tally, adoption, check_passed, check_
 from regulation.edition import Parameters
 from regulation.implementation import Share, Voting
 from regulation.refusal import Refusal
-from regulation.report import check_winners_motion
-from regulation.score import Score
-from regulation.shortlist import Seeker, candidates
 from services.workflow.ballot.schemas import (
-    MajorMatter,
     MemberRecusal,
-    NewMotion,
     NewVote,
-    ProposedName,
-    RulesMotion,
-    RulingMotion,
-    Tie,
-    WinnersMotion,
 )
+from services.workflow.ballot.secrecy import seal, unseal
 from services.workflow.course import (
     check_undertaken,
     find_cycle,
@@ -41,11 +27,10 @@ from services.workflow.course import (
     lock_cycle,
     parameters_of,
     phase_of,
-    rules_hash,
     rules_of,
 )
 from services.workflow.roster import seats_of
-from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, NoticeName, Objection, Recusal, SealedChoice, Vote
+from services.workflow.tables import Ballot, Contender, Cycle, Motion, NoticeName, Recusal, Vote
 
 NO_TIE = Kind(409, "no_such_tie", "该议案没有这样的并列", "That motion left no such tie")
 RECUSED_ALREADY = Kind(409, "recused_already", "该成员已回避此项表决", "That member is recused from this vote already")
@@ -124,131 +109,6 @@ def voting_of(cycle: Cycle, p: Parameters) -> Voting:
         return rules_of(cycle).voting
     share = Share(*p.adoption_majority, more_than=True)
     return Voting(share, share, "roster", "named", members_recused=False)
-
-
-# --- proposing
-
-
-def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
-    """Put a motion before the committee, with its ballots."""
-    cycle = lock_cycle(transaction, cycle_id)
-    step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
-    subject: dict[str, Any] = {}
-    names: list[tuple[Contender, str]] = []
-    match new:
-        case RulesMotion():
-            rules_of(cycle)
-            subject = {"rules_hash": rules_hash(cycle.rules or {})}
-        case WinnersMotion():
-            names = check_names(transaction, cycle, new.names)
-        case RulingMotion():
-            subject = ruling_subject(transaction, cycle, new)
-        case MajorMatter(tie=Tie() as tie):
-            subject = tie_subject(transaction, cycle, tie)
-    motion = Motion(
-        cycle_id=cycle.id, kind=new.kind, title=new.title, text=new.text, subject=subject, state=step.to, proposed_at=transaction.now,
-        version=1, roll=[], by_rules=False, secret=False,
-    )  # fmt: skip
-    transaction.session.add(motion)
-    transaction.session.flush()
-    transaction.session.add_all(
-        [Ballot(motion_id=motion.id, application=one.id, award=award, credit_code=one.credit_code, recused=[]) for one, award in names]
-        or [Ballot(motion_id=motion.id, recused=[])]
-    )
-    facts = {"cycle": str(cycle.id), **new.model_dump(mode="json", exclude={"text"})}
-    transaction.record("motion.proposed", f"motion:{motion.id}", clause=step.clause, facts=facts)
-    return motion
-
-
-def check_names(transaction: Transaction, cycle: Cycle, proposed: Sequence[ProposedName]) -> list[tuple[Contender, str]]:
-    """Refuse names before the evaluation is confirmed, names not open to the award, and one organisation twice.
-
-    Clauses 2.2.3, 5.4.1.
-    """
-    evaluation = transaction.session.get(Evaluation, cycle.id)
-    confirmed = evaluation.candidates if evaluation and evaluation.confirmed_at else None
-    check_winners_motion(evaluation_reported=confirmed is not None)
-    p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
-    voted_on = transaction.session.execute(
-        select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")
-    ).all()
-    ballots = [ballot for ballot, _ in voted_on]
-    taken = {ballot.application for ballot in winning_ballots(transaction, cycle)}
-    taken |= {ballot.application for ballot, state in voted_on if state != "decided"}
-    names: list[tuple[Contender, str]] = []
-    for name in proposed:
-        p.award(name.award)
-        contender = transaction.session.get(Contender, name.application)
-        if contender is None or contender.cycle_id != cycle.id:
-            raise absent()
-        if name.application in taken:
-            raise Refusal("one_award_each", "5.4.1", names=contender.organisation)
-        taken.add(name.application)
-        lost = frozenset(one.award or "" for one in ballots if one.application == contender.id and is_lost(one))
-        is_candidate = any(str(contender.id) in applications for applications in (confirmed or {}).values())
-        is_open = str(contender.id) in (confirmed or {}).get(name.award, [])
-        if is_candidate and lost and not is_open:
-            left = candidates([seeker_of(contender, lost)], p, fallback_between_awards=rules.fallback_between_awards)
-            is_open = str(contender.id) in left[name.award]
-        if contender.stage in OUT or not is_open:
-            raise Refusal("candidate_not_open", "5.4.1", application=str(contender.id), award=name.award)
-        names.append((contender, name.award))
-    return names
-
-
-def is_lost(ballot: Ballot) -> bool:
-    """Tell whether a name lost its ballot: rejected, or beyond the cap."""
-    return ballot.outcome == "rejected" or ballot.won is False
-
-
-def seeker_of(contender: Contender, lost: frozenset[str]) -> Seeker:
-    """Give a contender as the regulation looks for its award, after the ballots it lost."""
-    score = Score(contender.score_numerator or 0, contender.score_denominator or 1)
-    return Seeker(str(contender.id), contender.credit_code, score, frozenset(contender.awards), contender.fallback, lost)
-
-
-def ruling_subject(transaction: Transaction, cycle: Cycle, new: RulingMotion) -> dict[str, Any]:
-    """Bind a ruling to its objection, which the office has reported on (5.4.2)."""
-    objection = transaction.session.get(Objection, new.objection)
-    if objection is None or objection.cycle_id != cycle.id:
-        raise absent()
-    lifecycle.step(lifecycle.OBJECTION, objection.state, "rule")
-    codes = [objection.credit_code] if objection.credit_code else []
-    return {"objection": str(objection.id), "removes_name": new.removes_name, "credit_codes": codes}
-
-
-def tied_ballots(transaction: Transaction, cycle: Cycle, motion_id: UUID, award: str) -> list[Ballot]:
-    """Load the ballots that tied across an award's last seat in a winners motion of this cycle; a problem where there are none."""
-    motion = transaction.session.get(Motion, motion_id)
-    if motion is None or motion.cycle_id != cycle.id:
-        raise absent()
-    tied = [one for one in ballots_of(transaction, motion) if one.award == award and one.outcome == "passed" and one.won is None]
-    if not tied:
-        raise Problem(NO_TIE)
-    return tied
-
-
-def tie_subject(transaction: Transaction, cycle: Cycle, tie: Tie) -> dict[str, Any]:
-    """Bind a decision on a tie to those it chooses; among winners, it chooses exactly as many of the tied as seats are left."""
-    chosen = [str(one) for one in tie.applications]
-    involved: Sequence[UUID | None] = tie.applications
-    if tie.motion is not None and tie.award is not None:
-        tied = tied_ballots(transaction, cycle, tie.motion, tie.award)
-        winners_among(transaction, cycle, tied, tie.award, chosen)
-        involved = [ballot.application for ballot in tied]
-    contenders = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))).all()
-    if len(contenders) != len(set(involved)):
-        raise absent()
-    return {
-        "tie": tie.among,
-        "applications": chosen,
-        "credit_codes": [contender.credit_code for contender in contenders],
-        "motion": str(tie.motion) if tie.motion else None,
-        "award": tie.award,
-    }
-
-
-# --- before and during the vote
 
 
 def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principal, recusal: MemberRecusal) -> Motion:
@@ -341,38 +201,6 @@ def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, n
     return motion
 
 
-def vault(transaction: Transaction) -> Fernet:
-    """Give the cipher of secret choices; its key comes from the service's own secret, never from the database."""
-    secret: str = transaction.service.settings.service_secret.get_secret_value()
-    return Fernet(urlsafe_b64encode(HKDF(SHA256(), 32, None, b"secret ballot").derive(secret.encode())))
-
-
-def seal(transaction: Transaction, ballot: Ballot, person: str, choice: str) -> None:
-    """Keep a secret choice apart from who made it, linked until the ballot closes."""
-    vote = transaction.session.get(Vote, (ballot.id, person))
-    if vote is None:
-        vote = Vote(ballot_id=ballot.id, person=person, sealed=UUID(bytes=secrets.token_bytes(16), version=4), at=transaction.now)
-        transaction.session.add(vote)
-    content = vault(transaction).encrypt(choice.ljust(7).encode())
-    transaction.session.merge(SealedChoice(id=vote.sealed, ballot_id=ballot.id, content=content))
-
-
-def unseal(transaction: Transaction, ballot: Ballot, votes: Sequence[Vote]) -> list[str]:
-    """Give the secret choices shuffled, and destroy every link between them and the voters."""
-    cipher = vault(transaction)
-    choices = []
-    for sealed in transaction.session.scalars(select(SealedChoice).where(SealedChoice.ballot_id == ballot.id)):
-        choices.append(cipher.decrypt(sealed.content).decode().strip())
-        transaction.session.delete(sealed)
-    for vote in votes:
-        vote.sealed = None
-    secrets.SystemRandom().shuffle(choices)
-    return choices
-
-
-# --- closing
-
-
 def close_motion(transaction: Transaction, motion_id: UUID) -> Motion:
     """Close the vote, count every ballot, and settle who won (5.4.2)."""
     cycle, motion = lock_motion(transaction, motion_id)
@@ -429,6 +257,17 @@ def settle(transaction: Transaction, cycle: Cycle, ballots: Sequence[Ballot], aw
         won = winners(ahead, clear, chain) if clear else ()
     for ballot in ballots:
         ballot.won = None if str(ballot.application) in tied else str(ballot.application) in won
+
+
+def tied_ballots(transaction: Transaction, cycle: Cycle, motion_id: UUID, award: str) -> list[Ballot]:
+    """Load the ballots that tied across an award's last seat in a winners motion of this cycle; a problem where there are none."""
+    motion = transaction.session.get(Motion, motion_id)
+    if motion is None or motion.cycle_id != cycle.id:
+        raise absent()
+    tied = [one for one in ballots_of(transaction, motion) if one.award == award and one.outcome == "passed" and one.won is None]
+    if not tied:
+        raise Problem(NO_TIE)
+    return tied
 
 
 def settle_tie(transaction: Transaction, cycle: Cycle, motion: Motion) -> None:

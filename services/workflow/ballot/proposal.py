@@ -1,0 +1,127 @@
+"""Putting a motion before the committee: what each kind must stand on."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from kernel.problems import absent
+from kernel.requests import Transaction
+from regulation import lifecycle
+from regulation.refusal import Refusal
+from regulation.report import check_winners_motion
+from regulation.score import Score
+from regulation.shortlist import Seeker, candidates
+from services.workflow.ballot.schemas import MajorMatter, NewMotion, ProposedName, RulesMotion, RulingMotion, Tie, WinnersMotion
+from services.workflow.ballot.use_cases import OUT, tied_ballots, winners_among, winning_ballots
+from services.workflow.course import lock_cycle, parameters_of, phase_of, rules_hash, rules_of
+from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, Objection
+
+
+def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
+    """Put a motion before the committee, with its ballots."""
+    cycle = lock_cycle(transaction, cycle_id)
+    step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
+    subject: dict[str, Any] = {}
+    names: list[tuple[Contender, str]] = []
+    match new:
+        case RulesMotion():
+            rules_of(cycle)
+            subject = {"rules_hash": rules_hash(cycle.rules or {})}
+        case WinnersMotion():
+            names = check_names(transaction, cycle, new.names)
+        case RulingMotion():
+            subject = ruling_subject(transaction, cycle, new)
+        case MajorMatter(tie=Tie() as tie):
+            subject = tie_subject(transaction, cycle, tie)
+    motion = Motion(
+        cycle_id=cycle.id, kind=new.kind, title=new.title, text=new.text, subject=subject, state=step.to, proposed_at=transaction.now,
+        version=1, roll=[], by_rules=False, secret=False,
+    )  # fmt: skip
+    transaction.session.add(motion)
+    transaction.session.flush()
+    transaction.session.add_all(
+        [Ballot(motion_id=motion.id, application=one.id, award=award, credit_code=one.credit_code, recused=[]) for one, award in names]
+        or [Ballot(motion_id=motion.id, recused=[])]
+    )
+    facts = {"cycle": str(cycle.id), **new.model_dump(mode="json", exclude={"text"})}
+    transaction.record("motion.proposed", f"motion:{motion.id}", clause=step.clause, facts=facts)
+    return motion
+
+
+def check_names(transaction: Transaction, cycle: Cycle, proposed: Sequence[ProposedName]) -> list[tuple[Contender, str]]:
+    """Refuse names before the evaluation is confirmed, names not open to the award, and one organisation twice.
+
+    Clauses 2.2.3, 5.4.1.
+    """
+    evaluation = transaction.session.get(Evaluation, cycle.id)
+    confirmed = evaluation.candidates if evaluation and evaluation.confirmed_at else None
+    check_winners_motion(evaluation_reported=confirmed is not None)
+    p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
+    voted_on = transaction.session.execute(
+        select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")
+    ).all()
+    ballots = [ballot for ballot, _ in voted_on]
+    taken = {ballot.application for ballot in winning_ballots(transaction, cycle)}
+    taken |= {ballot.application for ballot, state in voted_on if state != "decided"}
+    names: list[tuple[Contender, str]] = []
+    for name in proposed:
+        p.award(name.award)
+        contender = transaction.session.get(Contender, name.application)
+        if contender is None or contender.cycle_id != cycle.id:
+            raise absent()
+        if name.application in taken:
+            raise Refusal("one_award_each", "5.4.1", names=contender.organisation)
+        taken.add(name.application)
+        lost = frozenset(one.award or "" for one in ballots if one.application == contender.id and is_lost(one))
+        is_candidate = any(str(contender.id) in applications for applications in (confirmed or {}).values())
+        is_open = str(contender.id) in (confirmed or {}).get(name.award, [])
+        if is_candidate and lost and not is_open:
+            left = candidates([seeker_of(contender, lost)], p, fallback_between_awards=rules.fallback_between_awards)
+            is_open = str(contender.id) in left[name.award]
+        if contender.stage in OUT or not is_open:
+            raise Refusal("candidate_not_open", "5.4.1", application=str(contender.id), award=name.award)
+        names.append((contender, name.award))
+    return names
+
+
+def is_lost(ballot: Ballot) -> bool:
+    """Tell whether a name lost its ballot: rejected, or beyond the cap."""
+    return ballot.outcome == "rejected" or ballot.won is False
+
+
+def seeker_of(contender: Contender, lost: frozenset[str]) -> Seeker:
+    """Give a contender as the regulation looks for its award, after the ballots it lost."""
+    score = Score(contender.score_numerator or 0, contender.score_denominator or 1)
+    return Seeker(str(contender.id), contender.credit_code, score, frozenset(contender.awards), contender.fallback, lost)
+
+
+def ruling_subject(transaction: Transaction, cycle: Cycle, new: RulingMotion) -> dict[str, Any]:
+    """Bind a ruling to its objection, which the office has reported on (5.4.2)."""
+    objection = transaction.session.get(Objection, new.objection)
+    if objection is None or objection.cycle_id != cycle.id:
+        raise absent()
+    lifecycle.step(lifecycle.OBJECTION, objection.state, "rule")
+    codes = [objection.credit_code] if objection.credit_code else []
+    return {"objection": str(objection.id), "removes_name": new.removes_name, "credit_codes": codes}
+
+
+def tie_subject(transaction: Transaction, cycle: Cycle, tie: Tie) -> dict[str, Any]:
+    """Bind a decision on a tie to those it chooses; among winners, it chooses exactly as many of the tied as seats are left."""
+    chosen = [str(one) for one in tie.applications]
+    involved: Sequence[UUID | None] = tie.applications
+    if tie.motion is not None and tie.award is not None:
+        tied = tied_ballots(transaction, cycle, tie.motion, tie.award)
+        winners_among(transaction, cycle, tied, tie.award, chosen)
+        involved = [ballot.application for ballot in tied]
+    contenders = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))).all()
+    if len(contenders) != len(set(involved)):
+        raise absent()
+    return {
+        "tie": tie.among,
+        "applications": chosen,
+        "credit_codes": [contender.credit_code for contender in contenders],
+        "motion": str(tie.motion) if tie.motion else None,
+        "award": tie.award,
+    }

@@ -1,0 +1,186 @@
+"""A cycle as its readers see it: its phase now, what the caller could do, and what blocks its next step."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from kernel.problems import Kind, Problem
+from kernel.requests import Transaction, offer
+from kernel.service import API
+from kernel.wire import Action, Answer
+from regulation.calendar import day
+from regulation.launch import check_launch
+from regulation.lifecycle import PHASES
+from services.workflow.approval import check_approve
+from services.workflow.course import check_move, is_supervisor, parameters_of, phase_of, plan_of
+from services.workflow.evaluation import check_evaluate
+from services.workflow.notice import check_publish
+from services.workflow.roster import seats_of, supervisors_of
+from services.workflow.shortlist import check_confirm
+from services.workflow.tables import Cycle, Finding, Motion, Panel, PanelReport
+
+ANNOUNCED = Kind(409, "announced_already", "申报通告已经发布", "The announcement was made already")
+
+NEXT: Mapping[str, str] = {
+    "planned": "approve_rules",
+    "rules_approved": "launch",
+    "open": "announce",
+    "material_review": "confirm_shortlist",
+    "site_review": "evaluate",
+    "evaluation": "confirm_evaluation",
+    "deliberation": "publish_notice",
+    "public_notice": "approve",
+    "approval": "publish",
+    "published": "close",
+}
+
+
+class Dashboard(Answer):
+    """What stands before the cycle's next step."""
+
+    next: Action | None
+    open_findings: int
+    open_motions: int
+    panels_without_report: list[str]
+    milestones_overdue: list[str]
+    budget_yuan: int | None
+
+
+class CycleAnswer(Answer):
+    """A cycle; `phase` is the one it is in now, the dashboard is for those who run and watch it."""
+
+    id: UUID
+    version: int
+    year: int
+    edition: str
+    phase: str
+    milestones: dict[str, date]
+    window_opens: datetime | None
+    window_closes: datetime | None
+    opens: datetime | None
+    closes: datetime | None
+    rules_hash: str | None
+    launched_on: date | None
+    rubric: str
+    dashboard: Dashboard | None
+    actions: dict[str, Action]
+
+
+def check_launchable(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse a launch without adopted rules, a plan, a proper committee, a supervision group, or out of its phase."""
+    check_launch(
+        rules_adopted=cycle.rules_hash is not None,
+        supervisors=len(supervisors_of(transaction, cycle)),
+        roster=seats_of(transaction, cycle),
+        plan=plan_of(cycle),
+        p=parameters_of(cycle, transaction.now),
+    )
+    check_move(transaction, cycle, "launch")
+
+
+def check_announceable(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse a second announcement, or one out of its phase (5.1)."""
+    check_move(transaction, cycle, "announce")
+    if cycle.opens is not None:
+        raise Problem(ANNOUNCED)
+
+
+CycleCheck = Callable[[Transaction, Cycle], object]
+
+
+def moving(action: str) -> CycleCheck:
+    """Ask whether the cycle is in the phase for an action, and no finding holds it."""
+    return lambda transaction, cycle: check_move(transaction, cycle, action)
+
+
+OFFICE_ACTIONS: Mapping[str, tuple[str, str, CycleCheck]] = {
+    "plan": ("PUT", "plan", moving("plan")),
+    "draft_rules": ("PUT", "rules", moving("draft_rules")),
+    "approve_rules": ("POST", "rules/approval", moving("approve_rules")),
+    "set_committee": ("PUT", "committee", moving("set_committee")),
+    "launch": ("POST", "launch", check_launchable),
+    "announce": ("POST", "announcement", check_announceable),
+    "confirm_shortlist": ("POST", "shortlist", check_confirm),
+    "evaluate": ("POST", "evaluation", check_evaluate),
+    "confirm_evaluation": ("POST", "evaluation/confirmation", moving("confirm_evaluation")),
+    "publish_notice": ("POST", "notices", check_publish),
+    "end_deliberation": ("POST", "deliberation-end", moving("end_deliberation")),
+    "approve": ("POST", "approval", check_approve),
+    "publish": ("POST", "publication", moving("publish")),
+    "close": ("POST", "closure", moving("close")),
+    "cancel": ("POST", "cancellation", moving("cancel")),
+}
+"""What the office may do with a cycle as a whole: by which request, and the check that the command asks first."""
+
+
+def actions_on(transaction: Transaction, cycle: Cycle) -> dict[str, Action]:
+    """Offer what this caller's role could do with the cycle as a whole."""
+    caller = transaction.actor
+    assert caller is not None  # noqa: S101 - the route admits the signed-in only
+    here = f"{API}/cycles/{cycle.id}"
+    found: dict[str, Action] = {}
+    if caller.has_duty("office"):
+        found = {
+            name: offer(transaction, method, f"{here}/{path}", partial(check, transaction, cycle))
+            for name, (method, path, check) in OFFICE_ACTIONS.items()
+        }
+    if caller.has_duty("chair"):
+        found["set_supervision_group"] = offer(
+            transaction, "PUT", f"{here}/supervision-group", lambda: check_move(transaction, cycle, "set_supervision_group")
+        )
+    return found
+
+
+def dashboard_of(transaction: Transaction, cycle: Cycle, actions: Mapping[str, Action]) -> Dashboard:
+    """Tell what blocks the next step."""
+    session, now = transaction.session, transaction.now
+    phase = phase_of(cycle, now)
+    stage = {"material_review": "material", "site_review": "site"}.get(phase)
+    reported = select(PanelReport.panel_id).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == stage)
+    missing = select(Panel.name).where(Panel.cycle_id == cycle.id, Panel.id.not_in(reported)).order_by(Panel.name)
+    findings = select(func.count()).select_from(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))
+    motions = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.state != "decided")
+    passed = PHASES[: PHASES.index(phase) + 1] if phase in PHASES else PHASES
+    announced = phase == "open" and cycle.opens is not None
+    return Dashboard(
+        next=None if announced else actions.get(NEXT.get(phase, "")),
+        open_findings=session.scalar(findings) or 0,
+        open_motions=session.scalar(motions) or 0,
+        panels_without_report=list(session.scalars(missing)) if stage else [],
+        milestones_overdue=[name for name, on in plan_of(cycle).items() if on < day(now) and name not in passed],
+        budget_yuan=cycle.budget_yuan,
+    )
+
+
+def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
+    """Give a cycle as this caller sees it."""
+    caller = transaction.actor
+    actions = actions_on(transaction, cycle)
+    watches = caller is not None and (caller.role == "committee" or is_supervisor(transaction, caller, cycle))
+    return CycleAnswer(
+        id=cycle.id,
+        version=cycle.version,
+        year=cycle.year,
+        edition=cycle.edition,
+        phase=phase_of(cycle, transaction.now),
+        milestones=plan_of(cycle),
+        window_opens=cycle.window_opens,
+        window_closes=cycle.window_closes,
+        opens=cycle.opens,
+        closes=cycle.closes,
+        rules_hash=cycle.rules_hash,
+        launched_on=cycle.launched_on,
+        rubric=parameters_of(cycle, transaction.now).rubric,
+        dashboard=dashboard_of(transaction, cycle, actions) if watches else None,
+        actions=actions,
+    )
+
+
+def answer_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
+    """Answer with one cycle and its version."""
+    transaction.version = cycle.version
+    transaction.session.flush()
+    return show_cycle(transaction, cycle)
