@@ -58,7 +58,7 @@ IDEMPOTENCY_KEY: Document = {
 }
 ABOUT = (
     "One door for registration, application and review of the district government's quality awards. "
-    "Errors are problem documents (`/docs/problems`); lists are pages `{items, next_cursor}`; "
+    "Errors are [problem documents](/docs/problems); lists are pages `{items, next_cursor}`; "
     "every resource says in `actions` what the caller could do."
 )
 
