@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
@@ -17,10 +18,18 @@ def policies(dependant: Dependant) -> Iterator[Policy]:
         yield from policies(needed)
 
 
+def routes_of(router: APIRouter) -> Iterator[APIRoute]:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from routes_of(included)
+
+
 @pytest.mark.parametrize("name", ["gateway", "intake", "scoring", "workflow"])
 def test_every_route_declares_one_policy(award: Award, name: ServiceName) -> None:
     program = award.product.door.app if name == "gateway" else award.product.programs[name]
-    found = [route for route in program.routes if isinstance(route, APIRoute)]
+    found = list(routes_of(program.router))
     assert len(found) > 5
     assert [f"{route.methods} {route.path}" for route in found if len(list(policies(route.dependant))) != 1] == []
 

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +20,14 @@ from embedded.product import SERVICES, Secrets, migrated
 from kernel.settings import ServiceName
 
 ROOT = Path(__file__).parents[2]
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Look again and again until it holds; the relay says nothing by itself when it has delivered."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        pause.wait(0.02)
 
 
 class Programs:
@@ -53,8 +63,14 @@ class Programs:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own words
                 [sys.executable, "-m", module], cwd=ROOT, env=self.environment(name), stdout=log, stderr=log
             )
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8), trust_env=False, timeout=10) as probe:
-            assert probe.get(f"{self.url(name)}/readyz").is_success
+        eventually(lambda: self._answers(name))
+
+    def _answers(self, name: ServiceName) -> bool:
+        assert self._running[name].poll() is None, (self._folder / f"{name}.log").read_text()[-2000:]
+        try:
+            return httpx.get(f"{self.url(name)}/readyz", trust_env=False).is_success
+        except httpx.ConnectError:
+            return False
 
     def signal(self, name: ServiceName, what: signal.Signals) -> None:
         self._running[name].send_signal(what)

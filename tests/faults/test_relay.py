@@ -1,7 +1,5 @@
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,7 +8,7 @@ import pytest
 from embedded import postgres
 from embedded.caller import Caller
 from embedded.product import Secrets
-from tests.faults.programs import Programs, programs
+from tests.faults.programs import Programs, eventually, programs
 
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
@@ -32,16 +30,10 @@ def office(running: Programs) -> Iterator[Caller]:
         yield caller
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Look again and again until it holds; the relay says nothing by itself when it has delivered."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        pause.wait(0.02)
-
-
 def disable_somebody(office: Caller) -> None:
-    invited = office.post("/accounts", json={"login": f"r{uuid4().hex[:8]}", "name": "评审员", "grants": [{"role": "reviewer"}]})
+    invited = office.post(
+        "/accounts", json={"kind": "person", "login": f"r{uuid4().hex[:8]}", "name": "评审员", "grants": [{"role": "reviewer"}]}
+    )
     assert invited.status_code == 201, invited.text
     answer = office.patch(f"/accounts/{invited.json()['id']}", json={"status": "disabled"}, headers={"If-Match": invited.headers["etag"]})
     assert answer.is_success, answer.text
