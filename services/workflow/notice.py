@@ -239,6 +239,9 @@ def _won(transaction: Transaction, cycle: Cycle, name: WinnerName, waiting: dict
         raise absent()
     if any(name.ballot_id == ballot.id for name in standing_names(transaction, cycle)):
         raise Problem(NOTICED_ALREADY, application=name.application)
+    if ballot.outcome == "passed" and ballot.won is False and ballot.award:  # all seats went to others: it would be one too many
+        p = parameters_of(cycle, transaction.now)
+        check_winner_cap(ballot.award, p.award(ballot.award).cap + 1, p)
     raise Refusal("motion_not_passed", "2.1.3", kind=motion.kind, outcome=ballot.outcome, needed="winners")
 
 
@@ -363,8 +366,8 @@ def list_public_notices(_anyone: Anyone, transaction: InTransaction, limit: Limi
 def list_public_announcements(_anyone: Anyone, transaction: InTransaction) -> Bulletins:
     """Read what was announced: cycles that opened and results, no account needed."""
     session = transaction.session
-    opened = session.execute(select(Announcement, Cycle.year).join(Cycle, Cycle.id == Announcement.cycle_id)).tuples()
-    decided = session.execute(select(Publication, Cycle.year).join(Cycle, Cycle.id == Publication.cycle_id)).tuples()
+    opened = session.execute(select(Announcement, Cycle.year).join(Cycle, Cycle.id == Announcement.cycle_id))
+    decided = session.execute(select(Publication, Cycle.year).join(Cycle, Cycle.id == Publication.cycle_id))
     items = [
         *(
             Bulletin(kind="opening", cycle=one.cycle_id, year=year, on=one.announced_on, medium=one.medium, text=one.text)

@@ -8,7 +8,7 @@ from fastapi import Body as FromBody
 from sqlalchemy import select, true
 from sqlalchemy.dialects.postgresql import array
 
-from kernel.identity import Office, Principal, Voter, roles
+from kernel.identity import Office, Principal, roles
 from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Page
@@ -175,9 +175,9 @@ def post_opening(motion_id: UUID, _clerk: Clerk, transaction: InTransaction, _dr
 
 
 @routes.post("/motions/{motion_id}/ballots", operation_id="cast_vote")
-def post_vote(motion_id: UUID, vote: NewVote, voter: Voter, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
-    """Vote on a name, or on a motion as a whole (5.4.2)."""
-    return answer_motion(transaction, cast_vote(transaction, motion_id, voter, vote))
+def post_vote(motion_id: UUID, vote: NewVote, member: Member, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
+    """Vote on a name, or on a motion as a whole (5.4.2); refused to the office, which has no vote (2.0)."""
+    return answer_motion(transaction, cast_vote(transaction, motion_id, member, vote))
 
 
 @routes.post("/motions/{motion_id}/closing", operation_id="close_motion")

@@ -1,6 +1,6 @@
 """Putting a motion before the committee: what each kind must stand on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motio
 def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
     """Put a motion before the committee, with its ballots."""
     cycle = lock_cycle(transaction, cycle_id)
+    reported = reported_candidates(transaction, cycle) if isinstance(new, WinnersMotion) else {}
     step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
     subject: dict[str, Any] = {}
     names: list[tuple[Contender, str]] = []
@@ -30,7 +31,7 @@ def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> 
             rules_of(cycle)
             subject = {"rules_hash": rules_hash(cycle.rules or {})}
         case WinnersMotion():
-            names = check_names(transaction, cycle, new.names)
+            names = check_names(transaction, cycle, reported, new.names)
         case RulingMotion():
             subject = ruling_subject(transaction, cycle, new)
         case MajorMatter(tie=Tie() as tie):
@@ -50,14 +51,17 @@ def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> 
     return motion
 
 
-def check_names(transaction: Transaction, cycle: Cycle, proposed: Sequence[ProposedName]) -> list[tuple[Contender, str]]:
-    """Refuse names before the evaluation is confirmed, names not open to the award, and one organisation twice.
-
-    Clauses 2.2.3, 5.4.1.
-    """
+def reported_candidates(transaction: Transaction, cycle: Cycle) -> Mapping[str, Sequence[str]]:
+    """Give the candidates that the office has reported, by award; refused before it has (2.2.3)."""
     evaluation = transaction.session.get(Evaluation, cycle.id)
-    confirmed = evaluation.candidates if evaluation and evaluation.confirmed_at else None
-    check_winners_motion(evaluation_reported=confirmed is not None)
+    check_winners_motion(evaluation_reported=evaluation is not None and evaluation.confirmed_at is not None)
+    return (evaluation and evaluation.candidates) or {}
+
+
+def check_names(
+    transaction: Transaction, cycle: Cycle, reported: Mapping[str, Sequence[str]], proposed: Sequence[ProposedName]
+) -> list[tuple[Contender, str]]:
+    """Refuse names not open to the award, and one organisation twice (5.4.1)."""
     p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
     voted_on = transaction.session.execute(
         select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")
@@ -75,8 +79,8 @@ def check_names(transaction: Transaction, cycle: Cycle, proposed: Sequence[Propo
             raise Refusal("one_award_each", "5.4.1", names=contender.organisation)
         taken.add(name.application)
         lost = frozenset(one.award or "" for one in ballots if one.application == contender.id and is_lost(one))
-        is_candidate = any(str(contender.id) in applications for applications in (confirmed or {}).values())
-        is_open = str(contender.id) in (confirmed or {}).get(name.award, [])
+        is_candidate = any(str(contender.id) in applications for applications in reported.values())
+        is_open = str(contender.id) in reported.get(name.award, [])
         if is_candidate and lost and not is_open:
             left = candidates([seeker_of(contender, lost)], p, fallback_between_awards=rules.fallback_between_awards)
             is_open = str(contender.id) in left[name.award]
