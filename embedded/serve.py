@@ -4,7 +4,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -70,4 +70,5 @@ def serve(folder: Path, host: str, port: int, environment: Environment) -> None:
 
         config = uvicorn.Config(product, log_config=None, access_log=False, loop="uvloop", lifespan="on", timeout_graceful_shutdown=5)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        Announced(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn passes the signal on once it has stopped
+            Announced(config).run(sockets=[listener])
