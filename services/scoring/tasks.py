@@ -25,7 +25,7 @@ def tasks(transaction: Transaction, principal: Principal) -> list[Task]:
 
 def undertakings(transaction: Transaction, principal: Principal) -> Iterator[Task]:
     """Ask for the undertaking that comes before any access (7.6)."""
-    query = select(Cycle).join(Panel, Panel.cycle == Cycle.id).where(Panel.state == "formed", seated(principal.person)).distinct(Cycle.id)
+    query = select(Cycle).where(Cycle.id.in_(select(Panel.cycle).where(Panel.state == "formed", seated(principal.person))))
     for cycle in transaction.session.scalars(query):
         if undertaken_at(transaction.session, principal.person, cycle.id) is None:
             yield Task(title=f"{cycle.year}年度：签署保密承诺", href=f"{API}/me/undertakings", clause="7.6")

@@ -1,0 +1,208 @@
+"""A cycle as scoring meets it: told of by its peers' letters, acted on through the door."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from embedded.caller import Caller
+from kernel.database import new_id
+from kernel.identity import service_audience
+from regulation import rubric
+from regulation.identifiers import CHARACTERS, WEIGHTS
+from tests.rig import Award
+
+RULES = {
+    "aggregation": "mean",
+    "material_weight": 60,
+    "site_weight": 40,
+    "spread_percent": 20,
+    "voting": {
+        "quorum": {"numerator": 2, "denominator": 3, "more_than": False},
+        "majority": {"numerator": 1, "denominator": 2, "more_than": True},
+        "majority_of": "roster",
+        "ballot": "named",
+        "members_recused": True,
+    },
+    "tie_chain": ["score", "preference"],
+    "notice_day": "calendar",
+    "fallback_between_awards": True,
+    "endorsement_decline_reroute": True,
+}
+RUBRIC = rubric.load("gbt-19580-2012")
+REVIEWER = {
+    "degree": "bachelor",
+    "senior_title": False,
+    "years": 5,
+    "policy_knowledge_on": "2026-01-12",
+    "ethics_on": "2026-01-13",
+    "trainings": [{"standard": "GB/T 19580", "on": "2025-06-03"}, {"standard": "GB/Z 19579", "on": "2025-06-04"}],
+    "leader_qualified": False,
+    "expertise": ["C"],
+}
+
+
+def credit_code(number: int) -> str:
+    body = f"91330703{number:09}"
+    total = sum(weight * CHARACTERS.index(character) for weight, character in zip(WEIGHTS, body, strict=True))
+    return body + CHARACTERS[-total % 31]
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str, str | None]:
+    problem = answer.json()
+    return answer.status_code, problem["code"], problem.get("clause")
+
+
+def is_absent(answer: httpx.Response) -> bool:
+    return refusal(answer) == (404, "absent", None)
+
+
+class Year:
+    """One cycle with its office, its reviewers and what its applications are called."""
+
+    def __init__(self, award: Award, year: int, **rules: object) -> None:
+        self.award = award
+        self.id = str(new_id())
+        self.mark = uuid4().hex[:6]
+        self.office = award.client("committee", f"office-{self.mark}", duties=["office"])
+        self.supervisor = award.client("supervisor", f"supervisor-{self.mark}")
+        self.codes: dict[str, str] = {}
+        self.used: set[str] = set()
+        launch = {"cycle": self.id, "year": year, "edition": "jindong-2022", "rubric": RUBRIC.id, "rules_hash": "0" * 64}
+        self.tell("workflow", "cycle.launched", **launch, rules=RULES | rules, launched_on="2026-03-01")
+
+    def tell(self, sender: str, kind: str, **facts: object) -> None:
+        """Bring scoring a letter, as the relay of a peer does."""
+        letter = {"id": str(new_id()), "at": "2026-03-01T09:00:00+08:00", "kind": kind, "subject": "test", "actor": None, "facts": facts}
+        answer = asyncio.run(self._ask(sender, "POST", "/internal/events", json=letter))
+        assert answer.status_code == 204, answer.text
+
+    def may_read(self, person: str, application: str) -> bool:
+        """Ask what intake asks before it shows a dossier."""
+        params = {"person": self.person(person), "application": application}
+        answer: bool = asyncio.run(self._ask("intake", "GET", "/internal/dossier-access", params=params)).json()["may_read"]
+        return answer
+
+    def tasks(self, name: str) -> list[dict[str, Any]]:
+        """Ask what waits for a reviewer, as the door does for `/me`."""
+        token = self.award.product.door.tokens.sign(self.person(name), {"role": "reviewer"})
+        found: list[dict[str, Any]] = asyncio.run(self._call(token, "GET", "/internal/tasks")).json()
+        return found
+
+    async def _ask(self, sender: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        token = self.award.product.door.tokens.sign(sender, {"scope": "service"}, audience=service_audience("scoring"))
+        return await self._call(token, method, path, **given)
+
+    async def _call(self, token: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        transport = httpx.ASGITransport(self.award.product.programs["scoring"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as peer:
+            return await peer.request(method, path, headers={"Authorization": f"Bearer {token}"}, **given)
+
+    def person(self, name: str) -> str:
+        return f"{name}-{self.mark}"
+
+    def client(self, name: str) -> Caller:
+        return self.award.client("reviewer", self.person(name))
+
+    def appoint(self, *names: str, leaders: Sequence[str] = ()) -> None:
+        for name in names:
+            new = REVIEWER | {"person": self.person(name), "name": name, "leader_qualified": name in leaders}
+            answer = self.office.post("/reviewers", json=new)
+            assert answer.status_code == 201, answer.text
+
+    def undertake(self, *names: str) -> None:
+        for name in names:
+            answer = self.client(name).post("/me/undertakings", json={"cycle": self.id})
+            assert answer.status_code == 201, answer.text
+
+    def close_screening(self, count: int) -> list[str]:
+        found = [str(new_id()) for _ in range(count)]
+        base = UUID(self.id).int % 10**6 * 100
+        self.codes = {application: credit_code(base + place) for place, application in enumerate(found)}
+        applications = [
+            {
+                "application": application,
+                "credit_code": code,
+                "organisation": f"org {code[-4:]}",
+                "township": "330703101",
+                "industry": "C34",
+                "awards": ["quality", "innovation"],
+                "fallback": True,
+                "preferred": False,
+            }
+            for application, code in self.codes.items()
+        ]
+        self.tell("intake", "screening.closed", cycle=self.id, count=count, hash="0" * 64, applications=applications)
+        return found
+
+    def panel_body(self, members: Sequence[str], applications: Sequence[str], leader: str | None = None) -> dict[str, Any]:
+        return {
+            "cycle": self.id,
+            "name": "第一评审组",
+            "leader": self.person(leader or members[0]),
+            "members": [self.person(name) for name in members],
+            "applications": list(applications),
+        }
+
+    def form(self, members: Sequence[str], applications: Sequence[str]) -> str:
+        answer = self.office.post("/panels", json=self.panel_body(members, applications))
+        assert answer.status_code == 201, answer.text
+        panel: str = answer.json()["id"]
+        return panel
+
+    def sheet(self, name: str, application: str, stage: str = "material") -> str:
+        items = self.client(name).get("/sheets", params={"limit": 200}).json()["items"]
+        [found] = [sheet["id"] for sheet in items if sheet["application"] == application and sheet["stage"] == stage]
+        return str(found)
+
+    def rate(self, name: str, sheet: str, percent: int = 60, better: Mapping[str, int] | None = None) -> httpx.Response:
+        """Rate every item alike, but those named."""
+        body = {item.id: rating((better or {}).get(item.id, percent)) for item in RUBRIC.items}
+        client = self.client(name)
+        tag = client.get(f"/sheets/{sheet}").headers["etag"]
+        return client.put(f"/sheets/{sheet}/items", json={"items": body}, headers={"If-Match": tag})
+
+    def hand_in(
+        self, name: str, application: str, percent: int = 60, stage: str = "material", better: Mapping[str, int] | None = None
+    ) -> httpx.Response:
+        sheet = self.sheet(name, application, stage)
+        rated = self.rate(name, sheet, percent, better)
+        assert rated.status_code == 200, rated.text
+        return self.client(name).post(f"/sheets/{sheet}/submission")
+
+    def agree(
+        self,
+        leader: str,
+        panel: str,
+        application: str,
+        percent: int = 60,
+        better: Mapping[str, int] | None = None,
+        reasons: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        where = f"/panels/{panel}/applications/{application}/consensus"
+        client = self.client(leader)
+        tag = client.get(where).headers["etag"]
+        items = {
+            item.id: {"percent": (better or {}).get(item.id, percent), "reason": (reasons or {}).get(item.id)} for item in RUBRIC.items
+        }
+        return client.put(where, json={"items": items}, headers={"If-Match": tag})
+
+    def sign(self, name: str, panel: str, application: str, stance: str = "agree", reason: str | None = None) -> httpx.Response:
+        where = f"/panels/{panel}/applications/{application}/consensus"
+        client = self.client(name)
+        tag = client.get(where).headers["etag"]
+        return client.post(f"{where}/signatures", json={"stance": stance, "reason": reason}, headers={"If-Match": tag})
+
+    def settle(self, members: Sequence[str], panel: str, application: str, percent: int = 60, stage: str = "material") -> None:
+        """Bring an application from draft sheets to a consensus that every member signed."""
+        for name in members:
+            assert self.hand_in(name, application, percent, stage).status_code == 200
+        assert self.agree(members[0], panel, application, percent).status_code == 200
+        for name in members:
+            assert self.sign(name, panel, application).status_code == 201
+
+
+def rating(percent: int) -> dict[str, object]:
+    return {"percent": percent, "strengths": "方法系统", "opportunities": "标杆不足"}
