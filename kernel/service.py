@@ -153,6 +153,8 @@ class Letter(Body):
 class ClockSetting(Body):
     """Where to move the business clock; one that is not running stands still there."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"now": "2026-03-01T09:00:00+08:00", "running": False}]})
+
     now: Instant
     running: bool = True
 

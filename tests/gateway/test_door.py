@@ -224,6 +224,14 @@ def test_the_whole_api_is_one_valid_document(anyone: Caller) -> None:
     assert len(ids) == len(set(ids))
     assert [operation["operationId"] for operation in operations if "security" not in operation] == []
     assert [path for path in document["paths"] if service_of(path) is None] == []
+    assert [operation["operationId"] for operation in operations if not has_example(document, operation)] == []
+
+
+def has_example(document: dict[str, Any], operation: dict[str, Any]) -> bool:
+    content = operation.get("requestBody", {}).get("content", {})
+    schemas = [one["schema"] for media, one in content.items() if media != "application/octet-stream"]
+    named = [choice["$ref"].rpartition("/")[2] for schema in schemas for choice in schema.get("oneOf", [schema])]
+    return all(document["components"]["schemas"][name].get("examples") for name in named)
 
 
 def test_the_reference_comes_from_this_machine_alone(award: Award) -> None:
