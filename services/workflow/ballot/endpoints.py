@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body as FromBody
-from sqlalchemy import select, true
+from sqlalchemy import Text, false, func, select
 from sqlalchemy.dialects.postgresql import array
 
 from kernel.identity import Office, Principal, roles
@@ -146,7 +146,7 @@ def list_motions(
         .join(Motion)
         .where(
             Ballot.credit_code.is_(None) | Ballot.credit_code.not_in(hidden),
-            ~Motion.subject["credit_codes"].has_any(array(hidden)) if hidden else true(),
+            ~func.coalesce(Motion.subject["credit_codes"].has_any(array(hidden, type_=Text)), false()),
         )
     )
     statement = select(Motion).where(Motion.cycle_id == cycle.id, Motion.id.in_(seen))
