@@ -225,7 +225,7 @@ def show(transaction: Transaction, application: Application) -> ApplicationAnswe
     return ApplicationAnswer(
         **summary(application, session.get_one(Organisation, application.credit_code)),
         phase=access.phase(cycle, transaction),
-        sections=dict.fromkeys(SECTIONS, 0) | dict(versions.tuples().all()),
+        sections=dict.fromkeys(SECTIONS, 0) | {row.name: row.version for row in versions},
         actions=_actions(transaction, application, cycle),
     )
 

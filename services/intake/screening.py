@@ -34,7 +34,6 @@ from services.intake.tables import Application, Cycle, Outcome
 CRITERION_TWICE = Kind(422, "criterion_twice", "同一审查条件出现两次", "A criterion is given twice")
 REPAIR_OF_NOTHING = Kind(422, "repair_of_nothing", "没有该文号的记录：{number}", "There is no finding with the number {number}")
 NOT_CLAIMED = Kind(422, "title_not_claimed", "申报材料中没有该称号：{flag}", "The dossier claims no such title: {flag}")
-SCREENING_OPEN = Kind(409, "screening_open", "尚有 {count} 件申报未作出审查结论", "{count} applications are still without a determination")
 
 OUTCOME_EXAMPLE: dict[str, Any] = {"outcome": "pass", "reason": "营业执照与登记信息一致。", "evidence": ["市场主体登记档案"]}
 
@@ -213,8 +212,7 @@ def close_screening(transaction: Transaction, cycle_id: UUID) -> Closure:
     step = lifecycle.step(lifecycle.cycle(access.parameters(cycle)), access.phase(cycle, transaction), "close_screening")
     filed = select(Application).where(Application.cycle_id == cycle.id, Application.state.in_(["filed", "eligible", "ineligible"]))
     applications = session.scalars(filed.order_by(Application.id)).all()
-    if waiting := sum(application.determination is None for application in applications):
-        raise Problem(SCREENING_OPEN, count=waiting)
+    check_screening_closure(sum(application.determination is None for application in applications))
     listed = [_summary(transaction, application) for application in applications if application.state == "eligible"]
     digest = hashlib.sha256(rfc8785.dumps(listed)).hexdigest()
     cycle.phase = step.to
