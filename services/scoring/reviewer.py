@@ -1,5 +1,6 @@
 """The roster of reviewers: appointment, changes, discipline (2.2.2, 2.4, 7.6)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -74,6 +75,22 @@ class NewReviewer(ReviewerEntry):
     model_config = ConfigDict(json_schema_extra={"examples": [{"person": "0197a1c2-7d30-7cc1-9e0b-5a4d6f3e2b10", **EXAMPLE}]})
 
 
+class ReviewerChange(Body):
+    """What to change of a reviewer's entry; what is left out stays, null takes off a record of knowledge or ethics."""
+
+    name: Name | None = None
+    degree: Degree | None = None
+    senior_title: bool | None = None
+    years: Annotated[int, Field(ge=0, le=80)] | None = None
+    policy_knowledge_on: Day | None = None
+    ethics_on: Day | None = None
+    trainings: Annotated[list[Training], Field(max_length=20)] | None = None
+    leader_qualified: bool | None = None
+    expertise: Annotated[list[Section], Field(max_length=20)] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"years": 9, "leader_qualified": True}]})
+
+
 class NewSanction(Body):
     """Discipline (7.6)."""
 
@@ -134,30 +151,33 @@ def show(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
     )
 
 
-def check_qualified(transaction: Transaction, entry: ReviewerEntry) -> None:
+def check_qualified(transaction: Transaction, values: Mapping[str, Any]) -> None:
     """Refuse whoever may not be a reviewer on this day (2.4.1 to 2.4.4)."""
     today = day(transaction.now)
     held = Qualifications(
-        entry.degree,
-        entry.senior_title,
-        entry.years,
-        entry.policy_knowledge_on,
-        entry.ethics_on,
-        tuple((training.standard, training.on) for training in entry.trainings),
+        values["degree"],
+        values["senior_title"],
+        values["years"],
+        values.get("policy_knowledge_on"),
+        values.get("ethics_on"),
+        tuple((training["standard"], date.fromisoformat(training["on"])) for training in values["trainings"]),
     )
     check_appointment(held, today, edition.load(transaction.service.settings.edition).parameters(today))
 
 
-def columns(entry: ReviewerEntry) -> dict[str, Any]:
-    """Give the entry as the roster keeps it."""
-    kept = {name: getattr(entry, name) for name in ReviewerEntry.model_fields}
-    return kept | {"trainings": [training.model_dump(mode="json") for training in entry.trainings]}
+def columns(entry: ReviewerEntry | ReviewerChange) -> dict[str, Any]:
+    """Give what was entered as the roster keeps it; only a record of knowledge or ethics may be null."""
+    given = {name: getattr(entry, name) for name in entry.model_fields_set if name in ReviewerEntry.model_fields}
+    if entry.trainings is not None:
+        given["trainings"] = [training.model_dump(mode="json") for training in entry.trainings]
+    return {name: value for name, value in given.items() if value is not None or name in {"policy_knowledge_on", "ethics_on"}}
 
 
 def appoint(transaction: Transaction, new: NewReviewer) -> Reviewer:
     """Put a person on the roster."""
-    check_qualified(transaction, new)
-    values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, **columns(new)}
+    entered = columns(new)
+    check_qualified(transaction, entered)
+    values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, **entered}
     row = transaction.session.execute(insert(Reviewer).values(values).on_conflict_do_nothing().returning(Reviewer)).scalar_one_or_none()
     if row is None:
         raise Problem(APPOINTED_ALREADY)
@@ -173,13 +193,13 @@ def locked(transaction: Transaction, key: UUID) -> Reviewer:
     return reviewer
 
 
-def change(transaction: Transaction, key: UUID, entry: ReviewerEntry, version: int) -> Reviewer:
-    """Replace what the roster says of a reviewer; the qualifications are judged anew."""
+def change(transaction: Transaction, key: UUID, given: ReviewerChange, version: int) -> Reviewer:
+    """Change what the roster says of a reviewer; the qualifications are judged anew."""
     reviewer = locked(transaction, key)
     check_version(version, reviewer.version)
-    check_qualified(transaction, entry)
-    for name, value in columns(entry).items():
+    for name, value in columns(given).items():
         setattr(reviewer, name, value)
+    check_qualified(transaction, {name: getattr(reviewer, name) for name in ReviewerEntry.model_fields})
     reviewer.version += 1
     transaction.record("reviewer.changed", f"reviewer:{key}", clause="2.4.2", facts={"version": reviewer.version})
     return reviewer
@@ -225,9 +245,9 @@ def get_reviewer(key: ReviewerId, _reader: OfficeOrSupervisor, transaction: InTr
 
 
 @routes.patch("/reviewers/{id}", operation_id="change_reviewer")
-def patch_reviewer(key: ReviewerId, entry: ReviewerEntry, _office: Office, transaction: InTransaction, version: IfMatch) -> ReviewerAnswer:
-    """Replace what the roster says of a reviewer; refused where it would no longer qualify (2.4.1 to 2.4.4)."""
-    return tagged(transaction, change(transaction, key, entry, version))
+def patch_reviewer(key: ReviewerId, given: ReviewerChange, _office: Office, transaction: InTransaction, version: IfMatch) -> ReviewerAnswer:
+    """Change what the roster says of a reviewer; refused where it would no longer qualify (2.4.1 to 2.4.4)."""
+    return tagged(transaction, change(transaction, key, given, version))
 
 
 @routes.post("/reviewers/{id}/sanctions", operation_id="sanction_reviewer")

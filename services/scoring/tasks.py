@@ -83,4 +83,4 @@ def composition(transaction: Transaction) -> Iterator[Task]:
             recused = recusals_of(transaction.session, members)
             codes = [dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")]
             if any(len(eligible_members(members, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
-                yield Task(title=f"补充评审员：{panel.name}", href=f"{API}/panels/{panel.id}/replacements", clause="2.0")
+                yield Task(title=f"{cycle.year}年度：为{panel.name}补充评审员", href=f"{API}/panels/{panel.id}/replacements", clause="2.0")

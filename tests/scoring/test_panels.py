@@ -40,12 +40,12 @@ def test_a_senior_title_stands_in_for_the_degree_and_nobody_is_appointed_twice(y
     made = year.office.post("/reviewers", json=new)
     assert made.status_code == 201
     assert refusal(year.office.post("/reviewers", json=new)) == (409, "reviewer_appointed_already", None)
-    changed = year.office.patch(
-        f"/reviewers/{made.json()['id']}",
-        json={name: new[name] for name in new if name != "person"} | {"years": 3},
-        headers={"If-Match": made.headers["etag"]},
-    )
+    where, tag = f"/reviewers/{made.json()['id']}", {"If-Match": made.headers["etag"]}
+    changed = year.office.patch(where, json={"years": 3}, headers=tag)
     assert refusal(changed) == (409, "reviewer_experience", "2.4.2")
+    assert refusal(year.office.patch(where, json={"ethics_on": None}, headers=tag)) == (409, "reviewer_ethics", "2.4.4")
+    done = year.office.patch(where, json={"years": 9, "name": None}, headers=tag).json()
+    assert (done["years"], done["name"], done["version"]) == (9, "职称", 2)
 
 
 def test_the_roster_is_the_offices_alone(year: Year) -> None:
@@ -213,3 +213,51 @@ def test_rubrics_are_anybodys_to_read(award: Award) -> None:
     assert {one["id"] for one in anyone.get("/rubrics").json()} == {"baldrige-2021", "gbt-19580-2012"}
     assert len(anyone.get("/rubrics/gbt-19580-2012").json()["items"]) == 23
     assert is_absent(anyone.get("/rubrics/other"))
+
+
+def test_the_office_is_told_what_the_panels_lack(award: Award) -> None:
+    year = Year(award, 2029)
+    year.appoint(*TEAM, leaders=["leader"])
+    [application] = year.close_screening(1)
+    assert [task["clause"] for task in year.office_tasks()] == ["2.2.2"]
+    year.form(TEAM, [application])
+    assert year.office_tasks() == []
+    year.tell("gateway", "account.disabled", person=year.person("third"))
+    assert [task["clause"] for task in year.office_tasks()] == ["2.0"]
+
+
+def test_a_lifted_recusal_gives_a_fresh_sheet(award: Award) -> None:
+    year = Year(award, 2030)
+    year.appoint(*TEAM, leaders=["leader"])
+    year.undertake(*TEAM)
+    [application] = year.close_screening(1)
+    panel = year.form(TEAM, [application])
+    first = year.hand_in("third", application).json()["id"]
+    recusal = {"person": year.person("third"), "application": application, "reason": "疑似"}
+    assert year.office.post(f"/panels/{panel}/recusals", json=recusal).status_code == 201
+    assert year.client("third").get("/sheets").json()["items"] == []
+    lifting = {"person": year.person("third"), "credit_code": year.codes[application], "reason": "经核实无关系"}
+    assert year.office.post("/reviewers/recusals/lifting", json=lifting).status_code == 200
+    assert is_absent(year.office.post("/reviewers/recusals/lifting", json=lifting))
+    assert is_absent(year.client("third").get(f"/sheets/{first}"))
+    again = year.sheet("third", application)
+    assert again != first
+    for name in TEAM:
+        last = year.hand_in(name, application).json()["state"]
+    assert last == "opened"
+
+
+def test_an_officer_does_not_find_what_they_are_recused_from(award: Award) -> None:
+    year = Year(award, 2031)
+    year.appoint(*TEAM, leaders=["leader"])
+    hidden, seen = year.close_screening(2)
+    interest = {"credit_code": year.codes[hidden], "kind": "kinship", "reason": "亲属"}
+    assert year.office.put("/me/interests", json={"interests": [interest]}).status_code == 200
+    assert refusal(year.office.post("/panels", json=year.panel_body(TEAM, [hidden]))) == (409, "not_in_eligible_list", "5.3.2")
+    colleague = award.client("committee", f"colleague-{year.mark}", duties=["office"])
+    panel = colleague.post("/panels", json=year.panel_body(TEAM, [hidden, seen])).json()["id"]
+    assert [one["application"] for one in year.office.get(f"/panels/{panel}").json()["applications"]] == [seen]
+    recusal = {"person": year.person("third"), "application": hidden, "reason": "疑似"}
+    assert is_absent(year.office.post(f"/panels/{panel}/recusals", json=recusal))
+    lifting = {"person": year.office_person, "credit_code": year.codes[hidden], "reason": "自己解除"}
+    assert is_absent(year.office.post("/reviewers/recusals/lifting", json=lifting))

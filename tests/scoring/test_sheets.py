@@ -1,4 +1,5 @@
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import rfc8785
@@ -68,6 +69,16 @@ def test_a_sealed_sheet_is_read_by_nobody_until_the_last_one_is_in(year: Year, f
     assert sorted(sheet["total"]["points"] for sheet in sheets) == ["600.00", "650.00", "850.00"]
     assert is_absent(year.client("fourth").get(opened))
     assert year.supervisor.get(opened).json()["sheets"] == sheets
+
+
+def test_of_three_who_submit_at_once_the_last_opens_the_sheets(year: Year, fresh: tuple[str, str]) -> None:
+    sheets = {name: year.sheet(name, fresh[1]) for name in TEAM}
+    for name, sheet in sheets.items():
+        assert year.rate(name, sheet).status_code == 200
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda name: year.client(name).post(f"/sheets/{sheets[name]}/submission").json()["state"], TEAM))
+    assert sorted(answers) == ["opened", "sealed", "sealed"]
+    assert {year.client(name).get(f"/sheets/{sheet}").json()["state"] for name, sheet in sheets.items()} == {"opened"}
 
 
 def test_the_record_holds_a_sheets_commitment_alone_and_the_opened_sheet_proves_it(year: Year, fresh: tuple[str, str]) -> None:

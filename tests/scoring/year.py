@@ -64,9 +64,10 @@ class Year:
 
     def __init__(self, award: Award, year: int, **rules: object) -> None:
         self.award = award
-        self.id = str(new_id())
+        self.id, self.year = str(new_id()), year
         self.mark = uuid4().hex[:6]
-        self.office = award.client("committee", f"office-{self.mark}", duties=["office"])
+        self.office_person = f"office-{self.mark}"
+        self.office = award.client("committee", self.office_person, duties=["office"])
         self.supervisor = award.client("supervisor", f"supervisor-{self.mark}")
         self.codes: dict[str, str] = {}
         self.used: set[str] = set()
@@ -87,7 +88,15 @@ class Year:
 
     def tasks(self, name: str) -> list[dict[str, Any]]:
         """Ask what waits for a reviewer, as the door does for `/me`."""
-        token = self.award.product.door.tokens.sign(self.person(name), {"role": "reviewer"})
+        return self._tasks(self.person(name), {"role": "reviewer"})
+
+    def office_tasks(self) -> list[dict[str, Any]]:
+        """Ask what waits for the office in this cycle's year."""
+        found = self._tasks(self.office_person, {"role": "committee", "duties": ["office"]})
+        return [task for task in found if task["title"].startswith(f"{self.year}")]
+
+    def _tasks(self, person: str, claims: Mapping[str, object]) -> list[dict[str, Any]]:
+        token = self.award.product.door.tokens.sign(person, claims)
         found: list[dict[str, Any]] = asyncio.run(self._call(token, "GET", "/internal/tasks")).json()
         return found
 
