@@ -297,6 +297,15 @@ def determination(outcomes: tuple[Outcome, ...]) -> Determination:
     return Determination(not failed, failed)
 
 
+def check_screening_closure(undetermined: int) -> None:
+    """Refuse to close the screening while filed applications are still without a determination.
+
+    Clause 5.3.1.
+    """
+    if undetermined:
+        raise Refusal("screening_open", "5.3.1", count=undetermined)
+
+
 def _check_criterion(clause: str) -> None:
     if clause not in {criterion.clause for criterion in CRITERIA}:
         raise Refusal("criterion_unknown", "5.3.1", criterion=clause)

@@ -23,6 +23,7 @@ from regulation.eligibility import (
     Repair,
     check_outcome,
     check_repair,
+    check_screening_closure,
     has_priority,
     machine_finding,
 )
