@@ -239,7 +239,7 @@ def settle_the_rest(year: Year) -> None:
     endorse(year, LAST_INSTANT, "2026-03-31")
     year.stage.at("2026-04-01T00:00:00+08:00")
     year.people[endorser_of(LATE)].refused("5.2", "an endorsement after the window", "POST", f"{year.path(LATE)}/endorsement",
-                                           endorsement("2026-03-31"), code="wrong_phase")  # fmt: skip
+                                           endorsement("2026-03-31"), code="window_closed")  # fmt: skip
     year.stop(LATE, "endorsement", "5.2")
 
 

@@ -9,7 +9,8 @@ from embedded.demo.ratings import MATERIAL, SITE, TOTALS, agreed, consensus, ind
 from embedded.demo.stage import Person
 from embedded.demo.year import Scene, Year
 
-RUBRIC = "gbt-19580-2012"
+RECUSED = ("dipper", 3)
+"""The application from which one member of its panel is recused while the review runs."""
 TOLERATED_PERCENT = 20
 ODD_ITEM = "4.1.4"
 """The item on which one member of the first panel lies far below the others."""
@@ -25,16 +26,11 @@ def leader(year: Year, panel: Panel) -> Person:
     return member(year, panel.members[0])
 
 
-def points_of(year: Year) -> dict[str, int]:
-    """Read the rubric's items with their points."""
-    found: dict[str, int] = {item["id"]: item["points"] for item in year.office.expect("GET", f"/rubrics/{RUBRIC}")["items"]}
-    return found
-
-
-def own_rating(key: str, panel: Panel, number: int, rated: Mapping[str, int]) -> dict[str, int]:
-    """What a member gives an application, alone."""
+def own_rating(year: Year, panel: Panel, number: int, key: str, points: Mapping[str, str]) -> dict[str, int]:
+    """Rate an application as a member does, alone."""
+    rated = agreed(points[key], year.items)
     own = independent(rated, panel.members.index(number))
-    if (key, number) == ("bamboo", 2):
+    if (key, number) == ("bamboo", 2) and points is MATERIAL:
         own[ODD_ITEM] = rated[ODD_ITEM] - TOLERATED_PERCENT - 5
     return own
 
@@ -42,6 +38,8 @@ def own_rating(key: str, panel: Panel, number: int, rated: Mapping[str, int]) ->
 def swear(year: Year) -> None:
     """Reviewers, committee and supervisors promise secrecy, but for one member of each who comes to it later."""
     year.stage.at("2026-04-21T09:00:00+08:00")
+    rubric = year.office.expect("GET", f"/rubrics/{year.office.expect('GET', year.here)['rubric']}")
+    year.items = {item["id"]: item["points"] for item in rubric["items"]}
     people = [*year.reviewers, *year.voters, *(year.people[login] for login in SUPERVISORS)]
     late = {member(year, 5).id, year.people["member-four"].id}
     willing = [person for person in people if person.id not in late]
@@ -110,13 +108,11 @@ def seal(year: Year, person: Person, rate: Mapping[str, Mapping[str, int]]) -> N
 
 def drafts(year: Year, points: Mapping[str, str]) -> dict[int, dict[str, dict[str, int]]]:
     """What every reviewer gives to every application that is scored, by reviewer's number."""
-    items = points_of(year)
     given: dict[int, dict[str, dict[str, int]]] = {}
     for panel in PANELS:
         for key in (key for key in panel.applications if key in points):
-            rated = agreed(points[key], items)
             for number in panel.members:
-                given.setdefault(number, {})[year.applications[key]] = own_rating(key, panel, number, rated)
+                given.setdefault(number, {})[year.applications[key]] = own_rating(year, panel, number, key, points)
     return given
 
 
@@ -163,7 +159,7 @@ def score_alone(year: Year) -> None:
 def agree_on(year: Year, panel: Panel, key: str, points: str, dissenter: int | None = None) -> None:
     """Put an application's consensus sheet, and sign it."""
     path = f"/panels/{year.panels[panel.name]}/applications/{year.applications[key]}/consensus"
-    rated = agreed(points, points_of(year))
+    rated = agreed(points, year.items)
     version = leader(year, panel).expect("GET", path)["version"]
     far = [ODD_ITEM] if key == "bamboo" and points == MATERIAL[key] else []
     if far:
@@ -171,7 +167,7 @@ def agree_on(year: Year, panel: Panel, key: str, points: str, dissenter: int | N
                                     version=version)  # fmt: skip
     put = leader(year, panel).expect("PUT", path, consensus(rated, far), version=version)
     year.stage.check(f"{key}'s consensus", put["total"], {"twentieths": twentieths(points), "points": points})
-    signers = [number for number in panel.members if not (key == "dipper" and number == 3)]
+    signers = [number for number in panel.members if (key, number) != RECUSED]
     for number in signers:
         stance: dict[str, str] = {"stance": "agree"}
         if number == dissenter:

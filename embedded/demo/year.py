@@ -18,7 +18,10 @@ class Stop:
 
 @dataclass
 class Year:
-    """The award year as far as it has come; people by login, applications and panels by the names of the cast."""
+    """The award year as far as it has come; people by login, applications and panels by the names of the cast.
+
+    `items` are the rubric's, with their points.
+    """
 
     stage: Stage
     activation: str
@@ -26,6 +29,7 @@ class Year:
     cycle: str = ""
     applications: dict[str, str] = field(default_factory=dict)
     panels: dict[str, str] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
     stops: dict[str, Stop] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +64,7 @@ class Year:
         return version
 
     def path(self, key: str) -> str:
-        """The path of an organisation's application."""
+        """Give the path of an organisation's application."""
         return f"/applications/{self.applications[key]}"
 
     def key_of(self, application: str) -> str:
