@@ -217,7 +217,7 @@ def check_rows(transaction: Transaction, rows: Sequence[ImportedAward], p: Param
     session, language = transaction.session, language_of(transaction.request)
     keys = [(row.credit_code, row.award, row.year) for row in rows]
     same = tuple_(Award.credit_code, Award.award, Award.year).in_(keys)
-    there = set(session.execute(select(Award.credit_code, Award.award, Award.year).where(same)).tuples())
+    there = {tuple(found) for found in session.execute(select(Award.credit_code, Award.award, Award.year).where(same))}
     numbers = [row.certificate for row in rows if row.certificate]
     used = set(session.scalars(select(Award.certificate).where(Award.certificate.in_(numbers))))
     held = set(session.scalars(select(Cycle.year).where(Cycle.phase != "cancelled")))
