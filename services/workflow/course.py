@@ -18,7 +18,7 @@ from regulation.conduct import check_findings_answered, check_undertaking
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.lifecycle import Step
-from services.workflow.tables import Cycle, Finding, Recusal, Supervisor, Undertaking
+from services.workflow.tables import Cycle, Finding, Recusal, Seat, Supervisor, Undertaking
 
 PEERS = ("intake", "scoring")
 ENDED = ("closed", "cancelled")
@@ -119,8 +119,9 @@ def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) 
 
 
 def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
-    """Admit the committee, the office and this cycle's supervision group to its papers; for anyone else they are absent."""
-    if principal.role != "committee" and not is_supervisor(transaction, principal, cycle):
+    """Admit the office, this cycle's committee and its supervision group to its papers; for anyone else they are absent (7.6)."""
+    seated = principal.role == "committee" and transaction.session.get(Seat, (cycle.id, principal.person)) is not None
+    if not (principal.has_duty("office") or seated or is_supervisor(transaction, principal, cycle)):
         raise absent()
 
 

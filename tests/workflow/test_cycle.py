@@ -90,7 +90,8 @@ def test_approved_rules_are_frozen_and_a_changed_draft_needs_a_new_vote(committe
     refused(committee.office.post(f"/cycles/{cycle}/rules/approval", json={"motion": motion}), "rules_redrafted")
     committee.approve_rules(cycle)
     refused(committee.edit(committee.office, f"/cycles/{cycle}/rules", RULES), "wrong_state", "2.1.1")
-    read = ok(committee.award.client("applicant", "a").get(f"/cycles/{cycle}/rules"))
+    with committee.award.client("applicant", "a") as applicant:
+        read = ok(applicant.get(f"/cycles/{cycle}/rules"))
     assert read["approved"]
     assert read["document"]["material_weight"] == 70
 
@@ -109,7 +110,8 @@ def test_rules_are_adopted_by_more_than_half_the_full_roster(committee: Committe
 
 def test_the_announcement_opens_the_window_and_reaches_every_body_and_unit(award: Award, committee: Committee) -> None:
     cycle = committee.launch(2038)
-    announced = ok(award.client("endorser", "e", body="330703101").get(f"/cycles/{cycle}/announcement"))
+    with award.client("endorser", "e", body="330703101") as endorser:
+        announced = ok(endorser.get(f"/cycles/{cycle}/announcement"))
     assert sum(notice["kind"] == "unit" for notice in announced["notified"]) == 5
     assert {"330703101", "dept-economy"} <= {notice["code"] for notice in announced["notified"]}
     again = {"announced_on": "2026-02-20", "medium": "金东新闻", "text": "申报工作启动。"}
@@ -135,11 +137,26 @@ def test_a_finding_holds_its_step_until_it_is_answered(committee: Committee) -> 
 def test_a_supervisor_of_no_group_finds_nothing(award: Award, committee: Committee) -> None:
     cycle = committee.open_cycle(2040)
     committee.prepare(cycle)
-    stranger = award.client("supervisor", "stranger")
-    assert stranger.post("/findings", json={"cycle": cycle, "text": "?"}).status_code == 404
-    assert stranger.get(f"/cycles/{cycle}/committee").status_code == 404
-    assert stranger.get(f"/cycles/{cycle}/motions").status_code == 404
+    with award.client("supervisor", "stranger") as stranger:
+        assert stranger.post("/findings", json={"cycle": cycle, "text": "?"}).status_code == 404
+        assert stranger.get(f"/cycles/{cycle}/committee").status_code == 404
+        assert stranger.get(f"/cycles/{cycle}/motions").status_code == 404
+        assert ok(stranger.get("/findings"))["items"] == []
     assert ok(committee.supervisor.get(f"/cycles/{cycle}/committee"))["members"]
+
+
+def test_what_waits_for_whom_is_told(award: Award, committee: Committee) -> None:
+    cycle = committee.launch(2041)
+    assert not [task for task in ok(committee.office.get("/me"))["tasks"] if task["title"].startswith("2041")]
+    motion = committee.propose(cycle, "major_matter")
+    ok(committee.office.post(f"/motions/{motion}/opening"))
+    here = f"/api/v1/motions/{motion}"
+    assert here in {task["href"] for task in ok(committee.chair.get("/me"))["tasks"]}
+    committee.vote(motion, 1)
+    assert here not in {task["href"] for task in ok(committee.chair.get("/me"))["tasks"]}
+    with award.client("endorser", "e", body="330703101") as body:
+        due = {task["href"]: task["due"] for task in ok(body.get("/me"))["tasks"]}
+    assert due[f"/api/v1/cycles/{cycle}/announcement"] == "2026-03-31T16:00:00Z"
 
 
 def test_a_dry_run_changes_nothing(committee: Committee) -> None:

@@ -169,9 +169,9 @@ def post_recusal(motion_id: UUID, recusal: MemberRecusal, member: Member, transa
 
 
 @routes.post("/motions/{motion_id}/opening", operation_id="open_motion")
-def post_opening(motion_id: UUID, _clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
+def post_opening(motion_id: UUID, clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
     """Open the vote; roll, recusals and quorum are frozen and recorded first (5.4.2)."""
-    return answer_motion(transaction, open_motion(transaction, motion_id))
+    return answer_motion(transaction, open_motion(transaction, motion_id, clerk))
 
 
 @routes.post("/motions/{motion_id}/ballots", operation_id="cast_vote")
@@ -181,6 +181,6 @@ def post_vote(motion_id: UUID, vote: NewVote, member: Member, transaction: InTra
 
 
 @routes.post("/motions/{motion_id}/closing", operation_id="close_motion")
-def post_closing(motion_id: UUID, _clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
+def post_closing(motion_id: UUID, clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
     """Close the vote and count it; without a quorum there is no result (5.4.2)."""
-    return answer_motion(transaction, close_motion(transaction, motion_id))
+    return answer_motion(transaction, close_motion(transaction, motion_id, clerk))

@@ -21,6 +21,7 @@ from services.workflow.ballot.schemas import (
 )
 from services.workflow.ballot.secrecy import seal, unseal
 from services.workflow.course import (
+    check_insight,
     check_undertaken,
     find_cycle,
     hidden_from,
@@ -88,12 +89,11 @@ def find_motion(transaction: Transaction, motion_id: UUID) -> tuple[Cycle, Motio
     return find_cycle(transaction, motion.cycle_id), motion
 
 
-def lock_motion(transaction: Transaction, motion_id: UUID) -> tuple[Cycle, Motion]:
-    """Load a motion and its cycle, and lock both, the cycle first."""
-    motion = transaction.session.get(Motion, motion_id)
-    if motion is None:
-        raise absent()
-    cycle = lock_cycle(transaction, motion.cycle_id)
+def lock_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> tuple[Cycle, Motion]:
+    """Load a motion and its cycle, and lock both, the cycle first; 404 for whoever is no part of the cycle."""
+    cycle, motion = find_motion(transaction, motion_id)
+    check_insight(transaction, principal, cycle)
+    lock_cycle(transaction, cycle.id)
     transaction.session.refresh(motion, with_for_update=True)
     return cycle, motion
 
@@ -113,7 +113,7 @@ def voting_of(cycle: Cycle, p: Parameters) -> Voting:
 
 def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principal, recusal: MemberRecusal) -> Motion:
     """Take a member out of a vote they have no vote in yet (2.4.5)."""
-    cycle, motion = lock_motion(transaction, motion_id)
+    cycle, motion = lock_motion(transaction, motion_id, principal)
     ballots = [one for one in visible_ballots(transaction, principal, cycle, motion) if recusal.name in {None, one.application}]
     voters = {seat.person for seat in seats_of(transaction, cycle) if seat.votes}
     people = voters if motion.state == "proposed" else set(motion.roll)
@@ -135,9 +135,9 @@ def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principa
     return motion
 
 
-def open_motion(transaction: Transaction, motion_id: UUID) -> Motion:
+def open_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> Motion:
     """Freeze roll, recusals and quorum, record them, and open the vote (5.4.2)."""
-    cycle, motion = lock_motion(transaction, motion_id)
+    cycle, motion = lock_motion(transaction, motion_id, principal)
     step = check_motion_step(transaction, cycle, motion, "open")
     p, seats = parameters_of(cycle, transaction.now), seats_of(transaction, cycle)
     check_roster(seats, p)
@@ -188,7 +188,7 @@ def check_may_vote(transaction: Transaction, principal: Principal, cycle: Cycle,
 
 def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, new: NewVote) -> Motion:
     """Cast a vote; a secret one lies encrypted under a random id, and may be changed until the ballot closes."""
-    cycle, motion = lock_motion(transaction, motion_id)
+    cycle, motion = lock_motion(transaction, motion_id, principal)
     ballot = next((one for one in visible_ballots(transaction, principal, cycle, motion) if one.application == new.name), None)
     if ballot is None:
         raise absent()
@@ -201,9 +201,9 @@ def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, n
     return motion
 
 
-def close_motion(transaction: Transaction, motion_id: UUID) -> Motion:
+def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> Motion:
     """Close the vote, count every ballot, and settle who won (5.4.2)."""
-    cycle, motion = lock_motion(transaction, motion_id)
+    cycle, motion = lock_motion(transaction, motion_id, principal)
     step = check_motion_step(transaction, cycle, motion, "close")
     p, ballots = parameters_of(cycle, transaction.now), ballots_of(transaction, motion)
     counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
