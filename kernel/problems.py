@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from kernel.logs import log
@@ -119,15 +118,9 @@ def render_problem(request: Request, problem: Problem) -> Response:
     return render(request, problem.kind.status, problem.headers, parts)
 
 
-async def news_under_way(request: Request, status: int) -> Response | None:
-    """Answer 503 instead of a refusal where the request may have been refused only for want of news still on its way."""
-    if status not in {ABSENT.status, REFUSED}:
-        return None
-    service = getattr(request.app.state, "service", None)
-    expected = request.headers.get("quality-award-news")
-    if service is None or not expected:
-        return None
-    if await run_in_threadpool(service.has_received, expected):
+def news_under_way(request: Request, status: int) -> Response | None:
+    """Answer 503 instead of a refusal where news was still on its way when the request's transaction began: it may decide otherwise."""
+    if status not in {ABSENT.status, REFUSED} or not getattr(request.state, "news_missing", False):
         return None
     return render_problem(request, Problem(NEWS_UNDER_WAY, headers={"Retry-After": "1"}))
 
@@ -135,7 +128,7 @@ async def news_under_way(request: Request, status: int) -> Response | None:
 async def on_refusal(request: Request, refusal: Exception) -> Response:
     """Render a rule's refusal as 409."""
     assert isinstance(refusal, Refusal)  # noqa: S101 - registered for this class alone
-    waiting = await news_under_way(request, REFUSED)
+    waiting = news_under_way(request, REFUSED)
     if waiting is not None:
         return waiting
     return render(request, REFUSED, {}, refusal_parts(refusal, language_of(request), request.app.state.service.settings.edition))
@@ -144,7 +137,7 @@ async def on_refusal(request: Request, refusal: Exception) -> Response:
 async def on_problem(request: Request, problem: Exception) -> Response:
     """Render a problem."""
     assert isinstance(problem, Problem)  # noqa: S101 - registered for this class alone
-    return await news_under_way(request, problem.kind.status) or render_problem(request, problem)
+    return news_under_way(request, problem.kind.status) or render_problem(request, problem)
 
 
 async def on_invalid(request: Request, invalid: Exception) -> Response:

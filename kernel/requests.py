@@ -103,6 +103,8 @@ def _open(request: Request) -> Iterator[Transaction]:
     with request.app.state.service.sessions() as session:
         transaction = Transaction(session, request)
         request.state.transaction = transaction
+        expected = request.headers.get("quality-award-news")
+        request.state.news_missing = expected is not None and not transaction.service.has_received(session, expected)
         if getattr(request.state, "key", None) is not None:
             _replay(transaction)
         yield transaction
