@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+
+from tests.intake.applicants import DRAFTING, SCREENING, Intake, absent, incident
+from tests.rig import Award
+from tests.workflow.committee import ok, refused
+
+
+@pytest.fixture(scope="module")
+def one_cycle(award: Award) -> Intake:
+    return Intake(award, 2040)
+
+
+@pytest.fixture
+def intake(one_cycle: Intake) -> Intake:
+    one_cycle.award.at(DRAFTING)
+    return one_cycle
+
+
+def of_year(intake: Intake) -> dict[str, Any]:
+    """The figures of the year before the cycle's."""
+    year = ok(intake.office.get(f"/cycles/{intake.cycle}"))["year"]
+    return {"tax_year": year - 1, "tax_paid": "10000000.00", "land_mu": "50.00", "output": 260_000_000, "ranking": "第3位"}
+
+
+def test_the_eligible_list_closes_the_screening_once_everything_is_determined(award: Award) -> None:
+    intake = Intake(award, 2041)
+    titles = {"titles": [{"flag": "high_tech", "certificate": "GR2023330"}]}
+    good = intake.filed(1, indicators=of_year(intake), preferences=titles)
+    award.at(DRAFTING)
+    bad = intake.filed(2, indicators=of_year(intake))
+    refused(intake.close(), "wrong_state", "5.3.1")
+    refused(intake.settle(good), "wrong_phase", "5.3.1")
+    award.at(SCREENING)
+    refused(intake.determine(good), "screening_incomplete", "5.3.1")
+    refused(intake.settle(good, c_3_1={"reason": " "}), "screening_reason_missing", "5.3.1")
+    assert intake.settle(good, c_3_1={"proven": ["high_tech"]}).status_code == 422
+    assert intake.settle(good, c_3_2_5={"proven": ["pinzi_brand"]}).status_code == 422
+    ok(intake.settle(good, c_3_2_5={"proven": ["high_tech"]}))
+    assert ok(intake.determine(good))["state"] == "eligible"
+    ok(intake.settle(bad, c_3_2_6={"outcome": "fail", "reason": "信用不良。"}))
+    refused(intake.close(), "screening_open", "5.3.1")
+    ok(intake.determine(bad))
+    seen = bad.read()
+    assert (seen["state"], seen["determination"]["clauses"]) == ("ineligible", ["3.2.6"])
+    ok(intake.office.put(f"{good.path}/screening/3.2.3", json={"outcome": "pass", "reason": "补充核查。"}, headers={"If-Match": '"1"'}))
+    refused(intake.close(), "screening_open", "5.3.1")
+    ok(intake.determine(good))
+    tried = ok(intake.office.post(f"/cycles/{intake.cycle}/screening-closure", params={"dry_run": "true"}))
+    closed = ok(intake.close())
+    assert (closed["count"], closed["applications"], closed["hash"]) == (1, [good.id], tried["hash"])
+    assert good.read()["phase"] == "material_review"
+    refused(intake.close(), "wrong_state", "5.3.1")
+    refused(intake.settle(good), "wrong_phase", "5.3.1")
+    (facts,) = intake.facts_of("screening.closed", f"cycle:{intake.cycle}")
+    assert [(one["application"], one["preferred"]) for one in facts["applications"]] == [(good.id, True)]
+    assert ok(intake.office.get(f"/cycles/{intake.cycle}"))["phase"] == "material_review"
+    assert ok(good.client.post(f"{good.path}/withdrawal", json={"reason": "不再参评。"}))["state"] == "withdrawn"
+
+
+def test_a_department_s_finding_is_held_by_the_rules(intake: Intake, award: Award) -> None:
+    applicant = intake.filed(3, indicators=of_year(intake))
+    award.at(SCREENING)
+    ok(intake.settle(applicant))
+    question = {"body": "dept-economy", "criterion": "3.3.1", "question": "近三年有无重大事故？", "due_on": "2026-04-20"}
+    asked = ok(intake.office.post(f"{applicant.path}/verifications", json=question))
+    refused(intake.determine(applicant), "verification_open")
+    department = award.client("endorser", "economy-1", body="dept-economy")
+    absent(intake.town.get(f"/verifications/{asked['id']}"))
+    absent(department.get(applicant.path))
+    path, version = f"/verifications/{asked['id']}", {"If-Match": '"1"'}
+    reply = {"finding": "contradicted", "answer": "有事故记录。", "incidents": [incident("accident", "2023-03-20")]}
+    refused(department.put(path, json=reply, headers=version), "undertaking_missing", "7.6")
+    intake.swear(department)
+    ok(department.put(path, json=reply, headers=version))
+    refused(intake.determine(applicant), "veto_accident", "3.3.1")
+    criterion = ok(intake.office.get(f"{applicant.path}/screening/3.3.1"))
+    assert (criterion["finding"], criterion["refusal"]["clause"], criterion["outcome"]) == ("refused", "3.3.1", "pass")
+    lapsed = reply | {"incidents": [incident("accident", "2023-03-19")]}
+    ok(department.put(path, json=lapsed, headers={"If-Match": '"2"'}))
+    assert ok(intake.determine(applicant))["state"] == "eligible"
+
+
+def test_a_credit_repair_counts_once_the_office_accepts_it(intake: Intake, award: Award) -> None:
+    repair = {"confirmed_by": "区市场监督管理局", "confirmed_on": "2025-05-01"}
+    record = incident("credit_record", "2024-01-01", repair=repair)
+    applicant = intake.filed(4, indicators=of_year(intake), history={"incidents": [record]})
+    award.at(SCREENING)
+    refused(intake.settle(applicant), "veto_credit_record", "3.3.1")
+    decided = repair | {"number": record["number"], "accepted": True, "reason": "修复已完成并经确认。"}
+    assert intake.settle(applicant, c_3_3_1={"repairs": [decided | {"number": "别的文号"}]}).status_code == 422
+    refused(intake.settle(applicant, c_3_3_1={"repairs": [decided | {"accepted": False}]}), "veto_credit_record", "3.3.1")
+    ok(intake.settle(applicant, c_3_3_1={"repairs": [decided]}))
+    assert ok(intake.determine(applicant))["state"] == "eligible"
+
+
+def test_whoever_is_recused_finds_nothing(intake: Intake, award: Award) -> None:
+    applicant = intake.filed(5, indicators=of_year(intake))
+    award.at(SCREENING)
+    clerk = award.client("committee", "clerk-1", duties=["office"])
+    supervisor = award.client("supervisor", "clerk-1")
+    section = f"{applicant.path}/sections/overview"
+    refused(clerk.get(section), "undertaking_missing", "7.6")
+    intake.swear(clerk)
+    ok(clerk.get(section))
+    ok(supervisor.get(section))
+    request = {"person": "clerk-1", "reason": "曾在我司任职。"}
+    refused(applicant.client.post(f"{applicant.path}/recusal-requests", json=request | {"reason": ""}), "recusal_request_reason", "2.4.5")
+    asked = ok(applicant.client.post(f"{applicant.path}/recusal-requests", json=request))
+    decision = f"{applicant.path}/recusal-requests/{asked['id']}/decision"
+    absent(clerk.post(decision, json={"granted": False, "reason": "不属实。"}))
+    assert ok(clerk.get(f"{applicant.path}/recusal-requests"))["items"] == []
+    refused(intake.office.post(decision, json={"granted": True, "reason": ""}), "recusal_ruling_reason", "2.4.5")
+    assert ok(intake.office.post(decision, json={"granted": True, "reason": "情况属实。"}))["granted"] is True
+    refused(intake.office.post(decision, json={"granted": True, "reason": "情况属实。"}), "recusal_request_ruled")
+    interest = {"credit_code": applicant.code, "kind": "employment", "reason": "曾任职。"}
+    ok(clerk.put("/me/interests", json={"interests": [interest]}))
+    intake.hear()
+    for caller in (clerk, supervisor):
+        absent(caller.get(section))
+        absent(caller.get(applicant.path))
+        assert ok(caller.get("/applications", params={"cycle": intake.cycle}))["items"] == []
+    absent(clerk.get(f"/organisations/{applicant.code}"))
+    outcomes = {"outcomes": [{"criterion": "3.1", "outcome": "pass", "reason": "可。"}]}
+    absent(clerk.put(f"{applicant.path}/screening", json=outcomes, headers={"If-Match": '"0"'}))
+
+
+def test_a_reading_is_recorded_once_in_fifteen_minutes(intake: Intake, award: Award) -> None:
+    applicant = intake.filed(6, indicators=of_year(intake))
+    section = f"{applicant.path}/sections/overview"
+
+    for minute, expected in ((0, 1), (14, 1), (15, 2), (16, 2)):
+        award.at(f"2026-04-02T09:{minute:02}:00+08:00")
+        ok(intake.office.get(section))
+        assert len(intake.facts_of("dossier.read", f"application:{applicant.id}")) == expected
+    ok(applicant.client.get(section))
+    assert len(intake.facts_of("dossier.read", f"application:{applicant.id}")) == 2
+
+
+def test_a_reviewer_reads_only_what_is_assigned(intake: Intake, award: Award) -> None:
+    applicant = intake.filed(7, indicators=of_year(intake))
+    reviewer = award.client("reviewer", "reviewer-1")
+    absent(reviewer.get(applicant.path))
+    absent(reviewer.get(f"{applicant.path}/sections/overview"))
+    assert reviewer.get("/applications").status_code == 403
+
+
+def test_what_waits_is_told_to_whom_it_waits_for(intake: Intake, award: Award) -> None:
+    applicant = intake.submitted(8, indicators=of_year(intake))
+
+    def titles(caller: Any) -> list[str]:  # noqa: ANN401 - a Caller
+        return [task["href"] for task in ok(caller.get("/me"))["tasks"]]
+
+    assert f"/api/v1{applicant.path}" in titles(intake.town)
+    award.at(SCREENING)
+    assert f"/api/v1{applicant.path}" not in titles(intake.town)
