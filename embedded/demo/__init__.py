@@ -1,7 +1,6 @@
 """One whole award year, driven by HTTP alone and checked at every step; `run` plays it and says what came of it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -109,7 +108,8 @@ def show(year: Year, console: Console) -> None:
 
 
 def write(year: Year, result: Path) -> None:
-    """Write what came of the year, without ids, so that two runs can be compared."""
+    """Write what came of the year, without ids and in a settled order, so that two runs can be compared."""
+    order = {title: number for number, (title, _) in enumerate(SCENES)}
     content = {
         "year": YEAR,
         "winners": year.result.get("winners", []),
@@ -118,10 +118,13 @@ def write(year: Year, result: Path) -> None:
             for key, score in sorted(year.result.get("scores", {}).items())
         },
         "stops": {ORGANISATIONS[key].name: {"where": stop.where, "clause": stop.clause} for key, stop in sorted(year.stops.items())},
-        "refusals": [{"scene": one.scene, "what": one.what, "clause": one.clause, "code": one.code} for one in year.stage.refusals],
+        "refusals": [
+            {"scene": one.scene, "what": one.what, "clause": one.clause, "code": one.code}
+            for one in sorted(year.stage.refusals, key=lambda one: (order[one.scene], one.what))
+        ],
         "reads_that_found_nothing": year.stage.unseen,
         "surprises": year.stage.surprises,
     }
     unfinished = result.with_suffix(".new")
     unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, result)
+    unfinished.replace(result)

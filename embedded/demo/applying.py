@@ -22,7 +22,7 @@ VIOLATION = {"kind": "violation", "occurred_on": "2023-03-31", "found_on": "2023
 
 
 def profile(one: Organisation) -> dict[str, Any]:
-    """What an organisation states of itself."""
+    """Give what an organisation states of itself."""
     return {
         "name": one.name,
         "legal_form": one.form,
@@ -35,7 +35,7 @@ def profile(one: Organisation) -> dict[str, Any]:
 
 
 def sections(one: Organisation) -> Mapping[str, dict[str, Any]]:
-    """What an organisation writes into the form."""
+    """Give what an organisation writes into the form."""
     parts = ("leadership", "strategy", "customers", "resources", "processes", "measurement", "results")
     innovation = [{"field": "standards", "result": "主导制定团体标准2项。"}] if "innovation" in one.awards else []
     written: dict[str, dict[str, Any]] = {
@@ -63,7 +63,7 @@ def applicant(year: Year, key: str) -> Person:
 
 
 def register(year: Year) -> None:
-    """Organisations register by credit code; their township's body or the office verifies who acts for them."""
+    """Register organisations by credit code; their township's body or the office verifies who acts for them."""
     year.stage.at("2026-02-24T09:00:00+08:00")
     anybody = Person(year.stage, "anybody")
 
@@ -95,7 +95,7 @@ def register(year: Year) -> None:
 
 
 def introduce(year: Year) -> None:
-    """Each states who it is: an independent legal person of the district, or it goes no further."""
+    """Have each state who it is: an independent legal person of the district, or it goes no further."""
 
     def state(key: str) -> None:
         one = ORGANISATIONS[key]
@@ -142,12 +142,12 @@ def endorse(year: Year, key: str, signed_on: str) -> None:
 
 
 def endorsement(signed_on: str) -> dict[str, str]:
-    """A body's signed opinion."""
+    """Give a body's signed opinion."""
     return {"decision": "endorse", "opinion": "情况属实，同意推荐。", "signatory": "印虚构", "signed_on": signed_on}
 
 
 def come_early(year: Year) -> None:
-    """Whoever hands in before the window opens is refused."""
+    """Hand in before the window opens, in vain."""
     write(year, EARLY)
     submission = {"endorsing_body": ORGANISATIONS[EARLY].endorser}
     applicant(year, EARLY).refused("5.2", "an application before the window opens", "POST", f"{year.path(EARLY)}/submission", submission,
@@ -155,7 +155,7 @@ def come_early(year: Year) -> None:
 
 
 def apply(year: Year) -> None:
-    """Applications are written; what an organisation may not seek is refused."""
+    """Write the applications; what an organisation may not seek is refused."""
     year.stage.at("2026-03-02T09:00:00+08:00")
     person = applicant(year, "bamboo")
     start = {"cycle": year.cycle, "awards": ["quality"], "field": "production", "fallback": False}
@@ -168,7 +168,7 @@ def apply(year: Year) -> None:
 
 
 def hand_in(year: Year) -> None:
-    """Applications are handed in, and refused where the regulation says so."""
+    """Hand applications in; they are refused where the regulation says so."""
     year.stage.at("2026-03-10T09:00:00+08:00")
 
     def refuse(key: str, clause: str, code: str, what: str, body: str | None = None) -> None:
@@ -198,7 +198,7 @@ def hand_in(year: Year) -> None:
 
 
 def be_endorsed(year: Year) -> None:
-    """Bodies endorse, decline, and return for correction; endorsement files an application."""
+    """Endorse, decline, and return for correction; endorsement files an application."""
     year.stage.at("2026-03-12T10:00:00+08:00")
     body = year.people[endorser_of("bamboo")]
     path = f"{year.path('bamboo')}/endorsement"
@@ -218,7 +218,7 @@ def be_endorsed(year: Year) -> None:
 
 
 def settle_the_rest(year: Year) -> None:
-    """One returns corrected, one waits for its third birthday, one withdraws, and one misses the window by an instant."""
+    """Settle the rest: one comes back corrected, one waits for its third birthday, one withdraws, one misses the window by an instant."""
     year.stage.at("2026-03-13T10:00:00+08:00")
     overview = sections(ORGANISATIONS["firefly"])["overview"]
     applicant(year, "firefly").expect("PUT", f"{year.path('firefly')}/sections/overview", overview | {"employees": 121}, version=1)
@@ -244,7 +244,7 @@ def settle_the_rest(year: Year) -> None:
 
 
 def outcomes(key: str, skipped: str | None = None) -> list[dict[str, object]]:
-    """What the office finds on each criterion."""
+    """Give what the office finds on each criterion."""
     one = ORGANISATIONS[key]
     found: list[dict[str, object]] = []
     for criterion in CRITERIA:
@@ -259,7 +259,7 @@ def outcomes(key: str, skipped: str | None = None) -> list[dict[str, object]]:
 
 
 def screen(year: Year) -> None:
-    """The office screens every criterion, asks a department, and finds one organisation ineligible."""
+    """Screen every criterion, ask a department, and find one organisation ineligible."""
     year.stage.at("2026-04-07T09:00:00+08:00")
     office, bamboo, egret = year.office, year.path("bamboo"), year.path("egret")
     incomplete = {"outcomes": outcomes("bamboo", skipped="3.3.3")}

@@ -72,7 +72,7 @@ ORGANISATIONS: Mapping[str, Organisation] = MappingProxyType(
                 field="services",
                 body="dept-culture",
                 flag="pinzi_brand",
-            ),  # fmt: skip
+            ),
             # Those whom the material review leaves behind; tundra ties with windbell across the eighth place.
             Organisation("tundra", 109, "虚构苔原环保科技有限公司", "330703106", "N7721", INNOVATION, field="environment"),
             Organisation("frostleaf", 110, "虚构霜叶家具有限公司", "330703107", "C2110", QUALITY, registered_on="2023-03-20"),

@@ -36,7 +36,7 @@ def own_rating(year: Year, panel: Panel, number: int, key: str, points: Mapping[
 
 
 def swear(year: Year) -> None:
-    """Reviewers, committee and supervisors promise secrecy, but for one member of each who comes to it later."""
+    """Have reviewers, committee and supervisors promise secrecy, but for two who come to it later."""
     year.stage.at("2026-04-21T09:00:00+08:00")
     rubric = year.office.expect("GET", f"/rubrics/{year.office.expect('GET', year.here)['rubric']}")
     year.items = {item["id"]: item["points"] for item in rubric["items"]}
@@ -49,7 +49,7 @@ def swear(year: Year) -> None:
 
 
 def form_panels(year: Year) -> None:
-    """Panels of four are formed, connected by the reviewers they share."""
+    """Form panels of four, connected by the reviewers they share."""
     office = year.office
 
     def body(panel: Panel, members: Sequence[int], applications: Sequence[str]) -> dict[str, object]:
@@ -71,7 +71,7 @@ def form_panels(year: Year) -> None:
 
 
 def keep_out(year: Year) -> None:
-    """Whoever has not promised secrecy, is recused, or is of another panel, finds nothing."""
+    """Find nothing as one who has not promised secrecy, is recused, or sits on another panel."""
     first, second, third = (year.panels[panel.name] for panel in PANELS[:3])
     late = member(year, 5)
     late.refused("7.6", "access before the confidentiality undertaking", "GET", f"/panels/{second}", code="undertaking_missing")
@@ -107,7 +107,7 @@ def seal(year: Year, person: Person, rate: Mapping[str, Mapping[str, int]]) -> N
 
 
 def drafts(year: Year, points: Mapping[str, str]) -> dict[int, dict[str, dict[str, int]]]:
-    """What every reviewer gives to every application that is scored, by reviewer's number."""
+    """Give what every reviewer rates every application that is scored, by reviewer's number."""
     given: dict[int, dict[str, dict[str, int]]] = {}
     for panel in PANELS:
         for key in (key for key in panel.applications if key in points):
@@ -117,7 +117,7 @@ def drafts(year: Year, points: Mapping[str, str]) -> dict[int, dict[str, dict[st
 
 
 def rate_one_by_one(year: Year, rated: Mapping[str, int]) -> None:
-    """One sheet is filled in item by item; what the standard doesn't know is refused."""
+    """Fill in one sheet item by item; what the standard doesn't know is refused."""
     person, wanted = member(year, 2), year.applications["bamboo"]
     one = next(one for one in person.every("/sheets") if one["application"] == wanted)
     path, version = f"/sheets/{one['id']}", one["version"]
@@ -143,7 +143,7 @@ def rate_one_by_one(year: Year, rated: Mapping[str, int]) -> None:
 
 
 def score_alone(year: Year) -> None:
-    """Every reviewer scores alone; the last sheet in opens them all."""
+    """Score alone, reviewer by reviewer; the last sheet in opens them all."""
     year.stage.at("2026-05-06T09:00:00+08:00")
     given = drafts(year, MATERIAL)
     rate_one_by_one(year, given[2][year.applications["bamboo"]])
@@ -188,7 +188,7 @@ def report(year: Year, panel: Panel, points: Mapping[str, str], recommended: Seq
 
 
 def agree(year: Year) -> None:
-    """The panels agree, sign, and report; one member dissents in writing."""
+    """Agree and sign, panel by panel; one member dissents in writing."""
     year.stage.at("2026-05-20T09:00:00+08:00")
     first = PANELS[0]
     path = f"/panels/{year.panels[first.name]}/report"
@@ -206,7 +206,7 @@ def agree(year: Year) -> None:
 
 
 def list_eight(year: Year) -> None:
-    """Every panel reports; eight go on, and a tie across the eighth place is broken by 3.2.5."""
+    """Report, panel by panel; eight go on, and a tie across the eighth place is broken by 3.2.5."""
     year.stage.at("2026-06-01T09:00:00+08:00")
     office, path = year.office, f"{year.here}/shortlist"
 
@@ -236,7 +236,7 @@ def list_eight(year: Year) -> None:
 
 
 def visit(year: Year) -> None:
-    """The sites are planned first, then scored, agreed on and reported."""
+    """Plan the sites first, then score, agree and report."""
     year.stage.at("2026-06-15T09:00:00+08:00")
     visited = {panel: [key for key in panel.applications if key in SITE] for panel in PANELS}
 
@@ -272,7 +272,7 @@ def visit(year: Year) -> None:
 
 
 def evaluate(year: Year) -> None:
-    """Totals are worked out exactly: 610 is a Quality candidate, 609.75 falls back, 600 is enough for Innovation."""
+    """Work the totals out exactly: 610 is a Quality candidate, 609.75 falls back, 600 is enough for Innovation."""
     year.stage.at("2026-07-01T09:00:00+08:00")
     office, stage = year.office, year.stage
     found = office.expect("POST", f"{year.here}/evaluation", {})

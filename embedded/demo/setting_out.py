@@ -62,7 +62,7 @@ def admit(year: Year, inviter: Person, login: str, name: str, **grant: object) -
 
 
 def invite_everybody(year: Year) -> None:
-    """The first office account comes in by its one-time secret, and everybody else by an invitation."""
+    """Let the first office account in by its one-time secret, and everybody else by an invitation."""
     year.stage.at("2026-01-12T09:00:00+08:00")
     office = year.people["office"] = Person(year.stage, "office")
     office.activate(year.activation)
@@ -70,11 +70,10 @@ def invite_everybody(year: Year) -> None:
     me = office.expect("GET", "/me")
     office.id = me["person"]
     year.stage.check("the first account's duties", me["duties"], ["office"])
-    invitations: list[tuple[str, str, dict[str, object]]] = [
-        *((member.key, member.name, {"role": "committee", "duties": [member.duty]}) for member in COMMITTEE),
-        *((f"body-{code}", name, {"role": "endorser", "body": code}) for code, name in BODIES.items()),
-        *((login, f"评审员{login[-2:]}", {"role": "reviewer"}) for login in (*REVIEWERS, UNQUALIFIED)),
-    ]
+    invitations: list[tuple[str, str, dict[str, object]]] = []
+    invitations += [(member.key, member.name, {"role": "committee", "duties": [member.duty]}) for member in COMMITTEE]
+    invitations += [(f"body-{code}", name, {"role": "endorser", "body": code}) for code, name in BODIES.items()]
+    invitations += [(login, f"评审员{login[-2:]}", {"role": "reviewer"}) for login in (*REVIEWERS, UNQUALIFIED)]
     year.stage.together(lambda one: admit(year, office, one[0], one[1], **one[2]), invitations)
     supervisors = {"kind": "person", "login": "supervisor-zero", "name": "监督员", "grants": [{"role": "supervisor"}]}
     office.forbidden("/accounts", "POST", supervisors)
@@ -82,7 +81,7 @@ def invite_everybody(year: Year) -> None:
 
 
 def appoint_reviewers(year: Year) -> None:
-    """The office appoints twelve reviewers, and may not appoint whoever lacks experience or training."""
+    """Appoint twelve reviewers, but nobody who lacks experience or training."""
     office = year.office
     nobody = {"person": year.people[UNQUALIFIED].id, "name": "评审员13"} | QUALIFIED
     office.refused("2.4.2", "a reviewer with four years of work", "POST", "/reviewers", nobody | {"years": 4}, code="reviewer_experience")
@@ -100,7 +99,7 @@ def appoint_reviewers(year: Year) -> None:
 
 
 def import_the_past(year: Year) -> None:
-    """An Innovation Award of 2023 is entered: its holder will be paid less for a Quality Award (6.1)."""
+    """Enter an Innovation Award of 2023, whose holder will be paid less for a Quality Award (6.1)."""
     bamboo = ORGANISATIONS["bamboo"]
     earlier = {
         "credit_code": bamboo.code,
@@ -116,7 +115,7 @@ def import_the_past(year: Year) -> None:
 
 
 def plan_the_year(year: Year) -> None:
-    """The office opens the year, once; plans it, and names the committee."""
+    """Open the year, once; plan it, and name the committee."""
     office, stage = year.office, year.stage
     cycle = office.expect("POST", "/cycles", {"year": YEAR})
     year.cycle = cycle["id"]
@@ -136,7 +135,7 @@ def plan_the_year(year: Year) -> None:
 
 
 def adopt_the_rules(year: Year) -> None:
-    """The committee adopts the implementation rules by a named vote; no launch before."""
+    """Adopt the implementation rules by a named vote of the committee; no launch before."""
     office, stage = year.office, year.stage
     office.expect("PUT", f"{year.here}/rules", RULES, version=year.version())
     office.refused("2.1.1", "a launch without adopted rules", "POST", f"{year.here}/launch", code="rules_not_adopted")
@@ -160,7 +159,7 @@ def adopt_the_rules(year: Year) -> None:
 
 
 def launch(year: Year) -> None:
-    """The chair names the supervision group, and the year is launched."""
+    """Name the supervision group, as the chair, and launch the year."""
     year.stage.at("2026-02-09T09:00:00+08:00")
     office = year.office
     office.refused("7.1", "a launch without a supervision group", "POST", f"{year.here}/launch", code="supervision_group_missing")
@@ -172,7 +171,7 @@ def launch(year: Year) -> None:
 
 
 def announce(year: Year) -> None:
-    """The announcement opens the window, and every body and member unit is told."""
+    """Announce the window, and tell every body and member unit."""
     year.stage.at("2026-02-20T10:00:00+08:00")
     words = {"announced_on": "2026-02-20", "medium": "虚构金东新闻", "text": f"{YEAR}年度区政府质量奖申报工作启动。"}
     ahead = words | {"announced_on": "2026-02-21"}

@@ -53,8 +53,8 @@ class Stage:
         self.caller = Caller(base_url=f"{self.url}/api/v1", headers={"Accept-Language": "en"}, timeout=30, trust_env=False)
         self._lock = threading.Lock()
 
-    def send(self, method: str, path: str, token: str | None, **given: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
-        """Send one request, which is one step."""
+    def send(self, method: str, path: str, token: str | None, *, step: bool = True, **given: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
+        """Send one request, which is one step unless it only asks again."""
         headers = dict(given.pop("headers", None) or {})
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -64,7 +64,7 @@ class Stage:
             self.surprise(f"{method} {path}", given, f"{type(error).__name__}: {error}")
             raise StoppedError from None
         with self._lock:
-            self.steps += 1
+            self.steps += step
             steps = self.steps
         self.told(self.scene, steps)
         return answer
@@ -153,7 +153,8 @@ class Person:
         """Ask for what must not be there for this person: 404, without a clause."""
         request = _request(body, None, {})
         answer = self.stage.send(method, path, self._token, **request)
-        if answer.status_code != httpx.codes.NOT_FOUND or "clause" in _problem(answer):
+        problem = _problem(answer)
+        if (answer.status_code, problem.get("code"), "clause" in problem) != (httpx.codes.NOT_FOUND, "absent", False):
             self._surprise(f"{method} {path} (must not be there)", request, answer)
             return
         self.stage.saw_nothing()
@@ -175,11 +176,13 @@ class Person:
     def wait_for(self, path: str, arrived: Callable[[Any], bool]) -> None:
         """Read until news from another service has arrived there."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not arrived(found := self.expect("GET", path)):
+        found = self.expect("GET", path)
+        while not arrived(found):
             if time.monotonic() > deadline:
                 self.stage.surprise(f"{self.login}: GET {path}", {}, json.dumps(found, ensure_ascii=False))
                 raise StoppedError
             time.sleep(PAUSE_SECONDS)
+            found = self.expect("GET", path, step=False)
 
     def text(self, path: str) -> str:
         """Read what is no JSON."""
