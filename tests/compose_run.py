@@ -39,7 +39,7 @@ def main() -> int:
             compose("build", "--quiet")
             compose("up", "--detach", "--wait", "--wait-timeout", "180", "--no-build")
             activation = compose("exec", "-T", "gateway", "cat", "/var/lib/quality-award/office-activation").stdout.strip()
-            demo = [sys.executable, "-m", "embedded", "demo", "--url", f"http://127.0.0.1:{port}", "--activation", activation]
+            demo = [sys.executable, "-m", "embedded", "demo", "--url", f"http://127.0.0.1:{port}", f"--activation={activation}"]
             status = subprocess.run([*demo, "--result", f"{folder}/demo-result.json"], cwd=ROOT, check=False).returncode  # noqa: S603 - ours
             if status:
                 sys.stderr.write(compose("logs", "--no-color", "--tail", "100").stdout)
