@@ -33,7 +33,7 @@ check: .venv/dev  ## lint, format, types, import contracts
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
-	$(PY) -m importlinter.cli lint
+	.venv/bin/lint-imports
 
 format: .venv/dev  ## format the code
 	$(PY) -m ruff check --fix-only --quiet .
