@@ -22,6 +22,7 @@ from embedded.serve import CannotServeError
 
 SCENES = (*setting_out.SCENES, *applying.SCENES, *reviewing.SCENES, *deciding.SCENES)
 STOP_SECONDS = 30
+INTERRUPTED = 130
 
 
 def run(url: str | None, activation: str | None, result: Path) -> int:
@@ -30,15 +31,18 @@ def run(url: str | None, activation: str | None, result: Path) -> int:
         if activation is None:
             raise CannotServeError("With --url the first office account's activation secret is needed: give --activation.")
         return play(url.rstrip("/"), activation, result)
-    with TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder, served(Path(folder)) as (address, secret):
-        return play(address, secret, result)
+    try:
+        with TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder, served(Path(folder)) as started:
+            return play(*started, result)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, str]]:
     """Serve in a process of its own, on a free port and with this folder; gives the address and the first activation secret."""
     command = [sys.executable, "-m", "embedded", "run", "--environment", "demo", "--port", "0", "--data", str(folder / "data")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own program
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as server:  # noqa: S603 - our own program
         try:
             yield told_by(server)
         finally:
@@ -64,9 +68,14 @@ def play(url: str, activation: str, result: Path) -> int:
     """Play every scene, tell how it went, and write the result."""
     console = Console(highlight=False)
     bar = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]} steps"), TimeElapsedColumn(),
-        console=console, disable=not console.is_terminal,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[steps]} steps"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
     with bar:
         task = bar.add_task("", total=len(SCENES), steps=0)
         year = Year(Stage(url, lambda _scene, steps: bar.update(task, steps=steps)), activation)
@@ -104,7 +113,7 @@ def show(year: Year, console: Console) -> None:
     console.print(winners, stops)
     console.print(f"{len(year.stage.refusals)} refusals by clause, {year.stage.unseen} reads that found nothing")
     for surprise in year.stage.surprises:
-        console.print(surprise, style="red", markup=False)
+        console.print(surprise, style="red", markup=False, soft_wrap=True)
 
 
 def write(year: Year, result: Path) -> None:

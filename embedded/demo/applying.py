@@ -79,8 +79,14 @@ def register(year: Year) -> None:
 
     bamboo = ORGANISATIONS["bamboo"]
     wrong = bamboo.code[:-1] + ("0" if bamboo.code[-1] != "0" else "1")
-    anybody.refused("3.1", "a credit code with a wrong check character", "POST", "/auth/registrations", form(anybody, bamboo, wrong),
-                    code="credit_code_check_character")  # fmt: skip
+    anybody.refused(
+        "3.1",
+        "a credit code with a wrong check character",
+        "POST",
+        "/auth/registrations",
+        form(anybody, bamboo, wrong),
+        code="credit_code_check_character",
+    )
 
     def come(key: str) -> None:
         one = ORGANISATIONS[key]
@@ -105,13 +111,21 @@ def introduce(year: Year) -> None:
     year.stage.together(state, PROFILED)
     for key, form in (("farhill", "branch"), ("noodle", "sole_trader")):
         one = ORGANISATIONS[key]
-        applicant(year, key).refused("3.1", f"a {form.replace('_', ' ')}", "PUT", f"/organisations/{one.code}", profile(one),
-                                     code=f"no_legal_person_{form}", version=0)  # fmt: skip
+        applicant(year, key).refused(
+            "3.1",
+            f"a {form.replace('_', ' ')}",
+            "PUT",
+            f"/organisations/{one.code}",
+            profile(one),
+            code=f"no_legal_person_{form}",
+            version=0,
+        )
         year.stop(key, "organisation", "3.1")
     neighbour = ORGANISATIONS["neighbour"]
     elsewhere = profile(neighbour) | {"township": NOT_OF_THE_DISTRICT}
-    applicant(year, "neighbour").refused("3.1", "an address outside the district", "PUT", f"/organisations/{neighbour.code}", elsewhere,
-                                         code="outside_district", version=0)  # fmt: skip
+    applicant(year, "neighbour").refused(
+        "3.1", "an address outside the district", "PUT", f"/organisations/{neighbour.code}", elsewhere, code="outside_district", version=0
+    )
     year.stop("neighbour", "organisation", "3.1")
     applicant(year, "egret").absent(f"/organisations/{ORGANISATIONS['bamboo'].code}")
 
@@ -123,8 +137,13 @@ def write(year: Year, key: str) -> None:
     year.applications[key] = person.expect("POST", "/applications", start)["id"]
     for name, content in sections(one).items():
         person.expect("PUT", f"{year.path(key)}/sections/{name}", content, version=0)
-    kept = person.expect("POST", f"{year.path(key)}/attachments", content=PDF, headers={"Content-Type": "application/pdf"},
-                         params={"name": "营业执照.pdf", "requirement": "3.1"})  # fmt: skip
+    kept = person.expect(
+        "POST",
+        f"{year.path(key)}/attachments",
+        content=PDF,
+        headers={"Content-Type": "application/pdf"},
+        params={"name": "营业执照.pdf", "requirement": "3.1"},
+    )
     year.stage.check(f"{key}'s attachment", (kept["media_type"], kept["size"]), ("application/pdf", len(PDF)))
 
 
@@ -150,8 +169,9 @@ def come_early(year: Year) -> None:
     """Hand in before the window opens, in vain."""
     write(year, EARLY)
     submission = {"endorsing_body": ORGANISATIONS[EARLY].endorser}
-    applicant(year, EARLY).refused("5.2", "an application before the window opens", "POST", f"{year.path(EARLY)}/submission", submission,
-                                   code="window_not_open")  # fmt: skip
+    applicant(year, EARLY).refused(
+        "5.2", "an application before the window opens", "POST", f"{year.path(EARLY)}/submission", submission, code="window_not_open"
+    )
 
 
 def apply(year: Year) -> None:
@@ -159,8 +179,9 @@ def apply(year: Year) -> None:
     year.stage.at("2026-03-02T09:00:00+08:00")
     person = applicant(year, "bamboo")
     start = {"cycle": year.cycle, "awards": ["quality"], "field": "production", "fallback": False}
-    person.refused("1.2", "a field that the awards are not for", "POST", "/applications", start | {"field": "banking"},
-                   code="field_not_covered")  # fmt: skip
+    person.refused(
+        "1.2", "a field that the awards are not for", "POST", "/applications", start | {"field": "banking"}, code="field_not_covered"
+    )
     person.refused("1.1", "an application for no award", "POST", "/applications", start | {"awards": []}, code="awards_sought")
     year.stage.together(lambda key: write(year, key), [key for key in PROFILED if key != EARLY])
     person.refused("3.1", "a second application in the cycle", "POST", "/applications", start, code="second_application")
@@ -228,8 +249,14 @@ def settle_the_rest(year: Year) -> None:
     year.stage.check("firefly's versions", [version["number"] for version in versions], [1, 2])
     year.stage.at("2026-03-19T23:59:59.999999+08:00")
     young = year.people[endorser_of("frostleaf")]
-    young.refused("3.2.1", "an endorsement on the day before the third year is full", "POST", f"{year.path('frostleaf')}/endorsement",
-                  endorsement("2026-03-19"), code="too_young")  # fmt: skip
+    young.refused(
+        "3.2.1",
+        "an endorsement on the day before the third year is full",
+        "POST",
+        f"{year.path('frostleaf')}/endorsement",
+        endorsement("2026-03-19"),
+        code="too_young",
+    )
     year.stage.at("2026-03-20T00:00:00+08:00")
     endorse(year, "frostleaf", "2026-03-20")
     withdrawn = applicant(year, "homecloud").expect("POST", f"{year.path('homecloud')}/withdrawal", {"reason": "经营计划调整。"})
@@ -238,8 +265,9 @@ def settle_the_rest(year: Year) -> None:
     year.stage.at("2026-03-31T23:59:59.999999+08:00")
     endorse(year, LAST_INSTANT, "2026-03-31")
     year.stage.at("2026-04-01T00:00:00+08:00")
-    year.people[endorser_of(LATE)].refused("5.2", "an endorsement after the window", "POST", f"{year.path(LATE)}/endorsement",
-                                           endorsement("2026-03-31"), code="window_closed")  # fmt: skip
+    year.people[endorser_of(LATE)].refused(
+        "5.2", "an endorsement after the window", "POST", f"{year.path(LATE)}/endorsement", endorsement("2026-03-31"), code="window_closed"
+    )
     year.stop(LATE, "endorsement", "5.2")
 
 
@@ -258,46 +286,55 @@ def outcomes(key: str, skipped: str | None = None) -> list[dict[str, object]]:
     return found
 
 
+def begin_screening(year: Year) -> None:
+    """Promise secrecy first; then every criterion needs its outcome, and every outcome its reason."""
+    year.stage.at("2026-04-07T09:00:00+08:00")
+    office, path = year.office, f"{year.path('bamboo')}/screening"
+    incomplete = {"outcomes": outcomes("bamboo", skipped="3.3.3")}
+    what = "screening before the confidentiality undertaking"
+    office.refused("7.6", what, "PUT", path, incomplete, code="undertaking_missing", version=0)
+    for person in (office, year.people["body-dept-economy"]):
+        person.expect("POST", "/me/undertakings", {"cycle": year.cycle})
+    office.expect("PUT", path, incomplete, version=0)
+    what = "a determination while a criterion lacks its outcome"
+    office.refused("5.3.1", what, "POST", f"{path}/determination", {}, code="screening_incomplete")
+    last = {"outcome": "pass", "reason": "经核查无记录。"}
+    what = "an outcome without a reason"
+    office.refused("5.3.1", what, "PUT", f"{path}/3.3.3", last | {"reason": ""}, code="screening_reason_missing", version=0)
+    office.expect("PUT", f"{path}/3.3.3", last, version=0)
+
+
+def determine(year: Year, key: str) -> None:
+    """Determine an application by the outcomes of its screening."""
+    found = year.office.expect("POST", f"{year.path(key)}/screening/determination", {"remarks": "依据审查结论。"})
+    wanted = (False, ["3.2.6"]) if key == "tornsilk" else (True, [])
+    year.stage.check(f"{key}'s determination", (found["determination"]["eligible"], found["determination"]["clauses"]), wanted)
+
+
 def screen(year: Year) -> None:
     """Screen every criterion, ask a department, and find one organisation ineligible."""
-    year.stage.at("2026-04-07T09:00:00+08:00")
-    office, bamboo, egret = year.office, year.path("bamboo"), year.path("egret")
-    incomplete = {"outcomes": outcomes("bamboo", skipped="3.3.3")}
-    office.refused("7.6", "screening before the confidentiality undertaking", "PUT", f"{bamboo}/screening", incomplete,
-                   code="undertaking_missing", version=0)  # fmt: skip
-    department = year.people["body-dept-economy"]
-    for person in (office, department):
-        person.expect("POST", "/me/undertakings", {"cycle": year.cycle})
-    office.expect("PUT", f"{bamboo}/screening", incomplete, version=0)
-    office.refused("5.3.1", "a determination while a criterion lacks its outcome", "POST", f"{bamboo}/screening/determination", {},
-                   code="screening_incomplete")  # fmt: skip
-    last = {"outcome": "pass", "reason": "经核查无记录。"}
-    office.refused("5.3.1", "an outcome without a reason", "PUT", f"{bamboo}/screening/3.3.3", last | {"reason": ""},
-                   code="screening_reason_missing", version=0)  # fmt: skip
-    office.expect("PUT", f"{bamboo}/screening/3.3.3", last, version=0)
+    office, egret = year.office, year.path("egret")
     question = {"body": "dept-economy", "criterion": "3.3.1", "question": "近三年有无重大安全事故？", "due_on": "2026-04-17"}
     asked = office.expect("POST", f"{egret}/verifications", question)
     others = [key for key in FILED if key not in {"bamboo", "amber"}]
     year.stage.together(lambda key: office.expect("PUT", f"{year.path(key)}/screening", {"outcomes": outcomes(key)}, version=0), others)
     office.conflict("verification_open", "POST", f"{egret}/screening/determination", {})
     reply = {"finding": "confirmed", "answer": "经查，无相关记录。", "incidents": []}
-    department.expect("PUT", f"/verifications/{asked['id']}", reply, version=asked["version"])
-
-    def determine(key: str) -> None:
-        found = office.expect("POST", f"{year.path(key)}/screening/determination", {"remarks": "依据审查结论。"})
-        wanted = (False, ["3.2.6"]) if key == "tornsilk" else (True, [])
-        year.stage.check(f"{key}'s determination", (found["determination"]["eligible"], found["determination"]["clauses"]), wanted)
-
-    year.stage.together(determine, [key for key in FILED if key != "amber"])
+    year.people["body-dept-economy"].expect("PUT", f"/verifications/{asked['id']}", reply, version=asked["version"])
+    year.stage.together(lambda key: determine(year, key), [key for key in FILED if key != "amber"])
     told = applicant(year, "tornsilk").expect("GET", year.path("tornsilk"))
     year.stage.check("tornsilk is told why", (told["state"], told["determination"]["clauses"]), ("ineligible", ["3.2.6"]))
     year.stop("tornsilk", "screening", "3.2.6")
+
+
+def close_screening(year: Year) -> None:
+    """Close the screening once the last application is determined."""
     year.stage.at("2026-04-20T09:00:00+08:00")
     closure = f"{year.here}/screening-closure"
-    office.refused("5.3.1", "a closure while one application is open", "POST", closure, code="screening_open")
-    office.expect("PUT", f"{year.path('amber')}/screening", {"outcomes": outcomes("amber")}, version=0)
-    determine("amber")
-    closed = office.expect("POST", closure)
+    year.office.refused("5.3.1", "a closure while one application is open", "POST", closure, code="screening_open")
+    year.office.expect("PUT", f"{year.path('amber')}/screening", {"outcomes": outcomes("amber")}, version=0)
+    determine(year, "amber")
+    closed = year.office.expect("POST", closure)
     eligible = {year.applications[key] for key in ELIGIBLE}
     year.stage.check("the eligible list", (closed["count"], set(closed["applications"])), (len(ELIGIBLE), eligible))
 
@@ -310,5 +347,7 @@ SCENES: tuple[Scene, ...] = (
     ("Applications are handed in", hand_in),
     ("Applications are endorsed", be_endorsed),
     ("The window closes", settle_the_rest),
+    ("The screening begins", begin_screening),
     ("Applications are screened", screen),
+    ("The screening is closed", close_screening),
 )

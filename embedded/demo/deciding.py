@@ -152,8 +152,9 @@ def approve(year: Year) -> None:
     year.stage.at("2026-07-16T00:00:00+08:00")
     anybody, objections = Person(year.stage, "anybody"), f"/notices/{year.result['notice']}/objections"
     anybody.refused("5.4.2", "an objection after the notice", "POST", objections, {"text": "迟到的异议。"}, code="notice_over")
-    office.refused("5.4.3", "approval without a document's number", "POST", path, decision | {"document_number": ""},
-                   code="document_number_missing")  # fmt: skip
+    office.refused(
+        "5.4.3", "approval without a document's number", "POST", path, decision | {"document_number": ""}, code="document_number_missing"
+    )
     office.refused("5.4.3", "a document dated within the notice", "POST", path, last_day, code="document_before_notice_end")
     approved = office.expect("POST", path, decision)
     prizes = {year.key_of(award["application"]): award["prize"] for award in approved["awards"]}
@@ -215,8 +216,7 @@ def close(year: Year) -> None:
     year.stage.check("no sheets are left to read", reviewer.every("/sheets"), [])
     year.office.refused("2.3.end", "a second closure", "POST", f"{year.here}/closure", code="wrong_state")
     for key in PRIZES:
-        stages = [one["facts"].get("stage") for one in applicant(year, key).expect("GET", f"{year.path(key)}/timeline")["items"]]
-        year.stage.check(f"{key}'s timeline ends with its award", stages[-1], "winner")
+        applicant(year, key).wait_for(f"{year.path(key)}/timeline", lambda found: found["items"][-1]["facts"].get("stage") == "winner")
 
 
 def look_back(year: Year) -> None:

@@ -59,8 +59,9 @@ def form_panels(year: Year) -> None:
 
     first, third = PANELS[0], PANELS[2]
     office.refused("2.0", "a panel of two", "POST", "/panels", body(first, (1, 2), first.applications), code="panel_too_small")
-    office.refused("2.0", "a leader who may not lead", "POST", "/panels", body(first, (11, 2, 3), first.applications),
-                   code="panel_leader_unqualified")  # fmt: skip
+    office.refused(
+        "2.0", "a leader who may not lead", "POST", "/panels", body(first, (11, 2, 3), first.applications), code="panel_leader_unqualified"
+    )
     with_recused = body(third, (7, 8, 9, 12), third.applications)
     office.refused("2.4.5", "a recused reviewer put on a panel", "POST", "/panels", with_recused, code="recused")
     office.refused("5.3.2", "a panel for whoever was screened out", "POST", "/panels", body(first, first.members, ("tornsilk",)))
@@ -138,8 +139,9 @@ def rate_one_by_one(year: Year, rated: Mapping[str, int]) -> None:
     leader(year, PANELS[0]).absent(path)
     year.office.forbidden(path)
     year.office.forbidden(f"/panels/{panel}/applications/{wanted}/sheets")
-    person.refused("2.3.1", "a sealed sheet rated anew", "PUT", f"{path}/items/{first}", items[first], code="wrong_state",
-                   version=sealed["version"])  # fmt: skip
+    person.refused(
+        "2.3.1", "a sealed sheet rated anew", "PUT", f"{path}/items/{first}", items[first], code="wrong_state", version=sealed["version"]
+    )
 
 
 def score_alone(year: Year) -> None:
@@ -163,8 +165,9 @@ def agree_on(year: Year, panel: Panel, key: str, points: str, dissenter: int | N
     version = leader(year, panel).expect("GET", path)["version"]
     far = [ODD_ITEM] if key == "bamboo" and points == MATERIAL[key] else []
     if far:
-        leader(year, panel).refused("2.1.1", "a consensus far from a member's rating, unexplained", "PUT", path, consensus(rated),
-                                    version=version)  # fmt: skip
+        leader(year, panel).refused(
+            "2.1.1", "a consensus far from a member's rating, unexplained", "PUT", path, consensus(rated), version=version
+        )
     put = leader(year, panel).expect("PUT", path, consensus(rated, far), version=version)
     year.stage.check(f"{key}'s consensus", put["total"], {"twentieths": twentieths(points), "points": points})
     signers = [number for number in panel.members if (key, number) != RECUSED]
@@ -172,8 +175,15 @@ def agree_on(year: Year, panel: Panel, key: str, points: str, dissenter: int | N
         stance: dict[str, str] = {"stance": "agree"}
         if number == dissenter:
             stance = {"stance": "dissent"}
-            member(year, number).refused("2.3.1", "a dissent without reasons", "POST", f"{path}/signatures", stance,
-                                         code="dissent_without_reasons", version=put["version"])  # fmt: skip
+            member(year, number).refused(
+                "2.3.1",
+                "a dissent without reasons",
+                "POST",
+                f"{path}/signatures",
+                stance,
+                code="dissent_without_reasons",
+                version=put["version"],
+            )
             stance["reason"] = "4.7.3的趋势数据只有两年，本人认为应再低一档。"
         member(year, number).expect("POST", f"{path}/signatures", stance, version=put["version"])
 
@@ -201,8 +211,9 @@ def agree(year: Year) -> None:
 
     year.stage.together(settle, PANELS)
     elsewhere = words | {"recommended": [year.applications["egret"]]}
-    leader(year, first).refused("2.3.1", "recommending what another panel reviewed", "POST", path, elsewhere,
-                                code="recommended_not_reviewed")  # fmt: skip
+    leader(year, first).refused(
+        "2.3.1", "recommending what another panel reviewed", "POST", path, elsewhere, code="recommended_not_reviewed"
+    )
 
 
 def list_eight(year: Year) -> None:
@@ -254,8 +265,15 @@ def visit(year: Year) -> None:
         plan(panel)
     person, bamboo = member(year, 2), year.applications["bamboo"]
     one = next(one for one in person.every("/sheets") if one["application"] == bamboo and one["stage"] == "site")
-    person.refused("2.3.2", "site scores before the site plan", "PUT", f"/sheets/{one['id']}/items", sheet(given[2][bamboo]),
-                   code="site_plan_missing", version=one["version"])  # fmt: skip
+    person.refused(
+        "2.3.2",
+        "site scores before the site plan",
+        "PUT",
+        f"/sheets/{one['id']}/items",
+        sheet(given[2][bamboo]),
+        code="site_plan_missing",
+        version=one["version"],
+    )
     plan(PANELS[0])
     year.stage.together(lambda number: seal(year, member(year, number), given[number]), given)
 
@@ -298,8 +316,9 @@ def evaluate(year: Year) -> None:
     ]
     too_low[1]["applications"].append(year.applications["windbell"])
     reasons = [{"application": year.applications["windbell"], "reason": "仅差0.05分。"}]
-    office.refused("4.2", "a candidate at 599.95 points", "POST", confirmation, {"candidates": too_low, "reasons": reasons},
-                   code="below_minimum")  # fmt: skip
+    office.refused(
+        "4.2", "a candidate at 599.95 points", "POST", confirmation, {"candidates": too_low, "reasons": reasons}, code="below_minimum"
+    )
     office.expect("POST", confirmation, {})
     year.stop("windbell", "evaluation", "4.2")
     stage.check("the phase", office.expect("GET", year.here)["phase"], "deliberation")

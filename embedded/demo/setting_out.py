@@ -128,9 +128,14 @@ def plan_the_year(year: Year) -> None:
     roster.append({"person": office.id, "name": "评审办", "unit": "区市场监督管理局", "duties": ["office"]})
     one_vice_chair = [seat for seat in roster if seat["name"] != "丙副主任"]
     office.refused(
-        "2.0", "a committee with one vice-chair", "PUT", f"{year.here}/committee", {"members": one_vice_chair},
-        code="roster_vice_chairs", version=year.version(),
-    )  # fmt: skip
+        "2.0",
+        "a committee with one vice-chair",
+        "PUT",
+        f"{year.here}/committee",
+        {"members": one_vice_chair},
+        code="roster_vice_chairs",
+        version=year.version(),
+    )
     office.expect("PUT", f"{year.here}/committee", {"members": roster}, version=year.version())
 
 
@@ -141,13 +146,20 @@ def adopt_the_rules(year: Year) -> None:
     office.refused("2.1.1", "a launch without adopted rules", "POST", f"{year.here}/launch", code="rules_not_adopted")
     motion = office.expect("POST", f"{year.here}/motions", {"kind": "rules", "title": f"审定{YEAR}年度评审实施细则"})["id"]
     office.expect("POST", f"/motions/{motion}/opening")
-    office.refused("2.1.1", "rules approved before the vote is counted", "POST", f"{year.here}/rules/approval", {"motion": motion},
-                   code="motion_not_passed")  # fmt: skip
+    office.refused(
+        "2.1.1",
+        "rules approved before the vote is counted",
+        "POST",
+        f"{year.here}/rules/approval",
+        {"motion": motion},
+        code="motion_not_passed",
+    )
     office.refused("2.0", "the office's own vote", "POST", f"/motions/{motion}/ballots", {"vote": "yes"}, code="no_vote")
     choices = {"chair": "yes", "vice-one": "yes", "vice-two": "yes", "member-one": "yes", "member-two": "no", "member-three": "abstain"}
     year.vote(motion, choices)
-    year.chair.refused("5.4.2", "a second vote of the same member", "POST", f"/motions/{motion}/ballots", {"vote": "yes"},
-                       code="voted_already")  # fmt: skip
+    year.chair.refused(
+        "5.4.2", "a second vote of the same member", "POST", f"/motions/{motion}/ballots", {"vote": "yes"}, code="voted_already"
+    )
     decided = office.expect("POST", f"/motions/{motion}/closing")
     tally = decided["ballots"][0]["tally"]
     counted = (tally["yes"], tally["no"], tally["abstain"], tally["majority"], decided["outcome"])

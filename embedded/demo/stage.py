@@ -137,10 +137,19 @@ class Person:
         """Send what must succeed; gives the answer's JSON, and ends the year where it fails."""
         return self._success(method, path, **_request(body, version, given))
 
-    def refused(self, clause: str, what: str, method: str, path: str, body: object = None, *, code: str | None = None,
-                version: int | None = None, **given: Any) -> None:  # noqa: ANN401 - as httpx has it  # fmt: skip
+    def refused(
+        self,
+        clause: str,
+        what: str,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        code: str | None = None,
+        version: int | None = None,
+    ) -> None:
         """Send what the regulation must refuse, citing this clause, and by this code where one is named."""
-        request = _request(body, version, given)
+        request = _request(body, version, {})
         answer = self.stage.send(method, path, self._token, **request)
         problem = _problem(answer)
         wanted = (409, clause, code or problem.get("code"))
