@@ -4,7 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from embedded import demo
 from embedded.postgres import PostgresError
 from embedded.serve import CannotServeError, serve
 
@@ -32,7 +31,11 @@ def main() -> int:
         if given.command == "run":
             serve(given.data.absolute(), given.host, given.port, given.environment)
             return 0
+        from embedded import demo  # noqa: PLC0415 - serving needs no demo, and starts sooner without
+
         return demo.run(given.url, given.activation, given.result)
+    except KeyboardInterrupt:
+        return 0 if given.command == "run" else 130
     except (CannotServeError, PostgresError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
