@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import Literal
 
@@ -16,10 +17,12 @@ VOTING: tuple[Duty, ...] = ("chair", "vice_chair", "member")
 
 @dataclass(frozen=True)
 class Seat:
-    """One person of the roster with the duties held."""
+    """One person of the roster with the duties held, and the first and last day of the term where one is set."""
 
     person: str
     duties: tuple[Duty, ...]
+    since: date | None = None
+    until: date | None = None
 
     @property
     def votes(self) -> bool:
@@ -52,6 +55,14 @@ class Named:
     preferred: bool
 
 
+def in_office(roster: Sequence[Seat], on: date) -> list[Seat]:
+    """Give those of the roster whose term runs on a day.
+
+    Clause 2.0.
+    """
+    return [seat for seat in roster if (seat.since is None or seat.since <= on) and (seat.until is None or on <= seat.until)]
+
+
 def check_roster(roster: Sequence[Seat], p: Parameters) -> None:
     """Refuse a committee without exactly one chair and the edition's number of vice-chairs, or with a person twice.
 
@@ -69,7 +80,7 @@ def check_roster(roster: Sequence[Seat], p: Parameters) -> None:
 
 
 def check_vote(person: str, roster: Sequence[Seat], recused: Collection[str], voted: Collection[str], voting: Voting) -> None:
-    """Refuse the vote of somebody without a vote, of a recused member where the rules recuse members, and a second vote.
+    """Refuse the vote of somebody without a vote, of a recused member where the rules recuse members, and a second one unless they let it.
 
     Clauses 2.0, 2.4.5, 5.4.2.
     """
@@ -77,8 +88,35 @@ def check_vote(person: str, roster: Sequence[Seat], recused: Collection[str], vo
         raise Refusal("no_vote", "2.0")
     if voting.members_recused and person in recused:
         raise Refusal("member_recused", "2.4.5")
-    if person in voted:
+    if person in voted and not voting.votes_changeable:
         raise Refusal("voted_already", "5.4.2")
+
+
+def check_meeting_quorum(present: int, roster: int, voting: Voting) -> None:
+    """Refuse to open a vote at a meeting that fewer voting members attend than the quorum of the whole roll.
+
+    Clause 5.4.2.
+    """
+    if present < (needed := voting.quorum.needed(roster)):
+        raise Refusal("meeting_without_quorum", "5.4.2", present=present, needed=needed)
+
+
+def check_substitute(awards: Collection[str], fallen: Collection[str]) -> None:
+    """Refuse a substitute for an award of which no name has fallen.
+
+    Clause 5.4.2.
+    """
+    if whole := sorted(set(awards) - set(fallen)):
+        raise Refusal("no_name_fell", "5.4.2", award=whole[0])
+
+
+def check_reopening(winners_motions: int) -> None:
+    """Refuse to take the cycle back behind the candidates once the committee has been asked to vote on them.
+
+    Clause 2.1.2.
+    """
+    if winners_motions:
+        raise Refusal("reopening_too_late", "2.1.2")
 
 
 def result(roster: int, recused: int, yes: int, no: int, abstain: int, voting: Voting) -> Tally:
@@ -111,6 +149,37 @@ def _tally(
     needed = majority.needed(base)
     outcome: Literal["passed", "rejected", "no_quorum"] = "passed" if votes[0] >= needed else "rejected"
     return Tally(roster, recused, *votes, quorum, base, needed, "no_quorum" if present < quorum else outcome)
+
+
+def check_member_recusal(person: str, by: str, *, opened: bool) -> None:
+    """Refuse to take somebody else out of a vote once it has opened: roll, recusals and quorum are frozen but for who steps back.
+
+    Clause 5.4.2.
+    """
+    if opened and person != by:
+        raise Refusal("roll_frozen", "5.4.2")
+
+
+def check_winners_motions(states: Collection[str], tied: Collection[str]) -> None:
+    """Refuse to end the deliberation before any vote on winners, during one, or while the committee has yet to part names tied at the cap.
+
+    Clause 5.4.2.
+    """
+    if not states:
+        raise Refusal("winners_undecided", "5.4.2")
+    if any(state != "decided" for state in states):
+        raise Refusal("winners_motion_open", "5.4.2")
+    if tied:
+        raise Refusal("winners_tied", "5.4.2", applications=", ".join(sorted(tied)))
+
+
+def check_none_left_out(waiting: Collection[str], named: Collection[str]) -> None:
+    """Refuse to leave a winner of the vote (an application) off the public notice.
+
+    Clause 5.4.2.
+    """
+    if left_out := sorted(set(waiting) - set(named)):
+        raise Refusal("winner_left_out", "5.4.2", applications=", ".join(left_out))
 
 
 def check_passed(kind: str, outcome: str, needed: str) -> None:

@@ -1,7 +1,7 @@
 """Endorsement: the right body, in time, with a signed opinion; an application is filed at that moment."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -44,15 +44,26 @@ def townships(edition: str) -> frozenset[str]:
     return frozenset(body.code for body in bodies(edition).values() if body.kind != "department")
 
 
-def check_window(opens_at: datetime, closes_at: datetime, at: datetime) -> None:
-    """Refuse a filing before the window's opening, and at its closing or later.
+def check_window(opens_at: datetime | None, closes_at: datetime | None, at: datetime) -> None:
+    """Refuse a filing before the window is announced or opens, and at its closing or later.
 
-    Clause 5.2.
+    Clauses 5.1, 5.2.
     """
+    if opens_at is None or closes_at is None:
+        raise Refusal("window_not_announced", "5.1")
     if at < opens_at:
         raise Refusal("window_not_open", "5.2", earliest=opens_at, opens_at=opens_at.isoformat())
     if at >= closes_at:
         raise Refusal("window_closed", "5.2", closes_at=closes_at.isoformat())
+
+
+def check_form(missing: Sequence[str]) -> None:
+    """Refuse an application form with sections `missing`.
+
+    Clause 5.2.
+    """
+    if missing:
+        raise Refusal("sections_missing", "5.2", missing=", ".join(missing))
 
 
 def check_body(body: Body, township: str, industry: str) -> None:

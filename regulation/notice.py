@@ -47,6 +47,15 @@ def check_dismissal(reasons: str) -> None:
         raise Refusal("dismissal_without_reasons", "5.4.2")
 
 
+def check_ruling(*, removes_name: bool, names_somebody: bool) -> None:
+    """Refuse to remove a name by the ruling on an objection that is about nobody; to keep them all is always open.
+
+    Clause 5.4.2.
+    """
+    if removes_name and not names_somebody:
+        raise Refusal("objection_names_nobody", "5.4.2")
+
+
 def check_approval(ends: Sequence[datetime], open_objections: int, now: datetime) -> None:
     """Refuse approval before the last name's notice is over and every admissible objection is ruled on.
 
@@ -71,3 +80,12 @@ def check_government_document(number: str, dated: date, ends: Sequence[datetime]
         raise Refusal("document_dated_ahead", "5.4.3", dated=dated.isoformat(), earliest=midnight(dated))
     if ends and dated < day(max(ends)):
         raise Refusal("document_before_notice_end", "5.4.3", dated=dated.isoformat(), end=day(max(ends)).isoformat())
+
+
+def check_publication(published_on: date, approved_on: date) -> None:
+    """Refuse results published before the day of the government's approval.
+
+    Clause 5.4.3.
+    """
+    if published_on < approved_on:
+        raise Refusal("published_before_approval", "5.4.3", approved_on=approved_on.isoformat())

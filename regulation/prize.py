@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from regulation.edition import Parameters
 from regulation.refusal import Refusal
@@ -27,6 +28,35 @@ def prize_amount(award: str, earlier: Sequence[EarlierAward], p: Parameters) -> 
     terms = p.award(award)
     standing = {before.award for before in earlier if not before.revoked}
     return min([terms.prize, *(amount for before, amount in terms.prize_after.items() if before in standing)])
+
+
+def check_payable(*, published: bool, paid: int, prize: int, amount: int = 1) -> None:
+    """Refuse money for an award that is not published or was revoked, and more than its prize in all (yuan); exactly the prize passes.
+
+    Clause 6.1.
+    """
+    if not published:
+        raise Refusal("award_not_payable", "6.1")
+    if paid + amount > prize:
+        raise Refusal("prize_exceeded", "6.1", total=paid + amount, prize=prize)
+
+
+def check_payment_day(paid_on: date, approved_on: date, today: date) -> None:
+    """Refuse a payment dated before the government's approval, or ahead; both days themselves pass.
+
+    Clause 6.1.
+    """
+    if not approved_on <= paid_on <= today:
+        raise Refusal("payment_date", "6.1", approved_on=approved_on.isoformat(), today=today.isoformat())
+
+
+def check_reward(*, paid: int, reward: int, amount: int = 1) -> None:
+    """Refuse more than the reward of a higher government's award in all (yuan); exactly the reward passes.
+
+    Clause 6.2.
+    """
+    if paid + amount > reward:
+        raise Refusal("reward_exceeded", "6.2", total=paid + amount, reward=reward)
 
 
 def external_honour_amount(honour: str, decided: int | None, p: Parameters) -> int:

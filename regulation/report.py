@@ -61,6 +61,15 @@ def check_stage_reports(stage: Literal["material", "site"], panels: Collection[s
         raise Refusal("panel_report_missing", "2.3.3" if stage == "material" else "5.3.3", panels="、".join(missing))
 
 
+def check_stage_results(stage: Literal["material", "site"], applications: Collection[str], scored: Collection[str]) -> None:
+    """Refuse to close a stage while an application of it has no result: none is left out, none counts as zero.
+
+    Clauses 2.3.3, 5.3.3.
+    """
+    if missing := sorted(set(applications) - set(scored)):
+        raise Refusal("stage_result_missing", "2.3.3" if stage == "material" else "5.3.3", applications=", ".join(missing))
+
+
 def check_panel_access(phase: str) -> None:
     """Refuse a panel's members once the review has ended: the panel has dissolved.
 

@@ -21,10 +21,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Who goes on, and what broke a tie across the last place: nothing, 3.2.5, or the committee's motion."""
+    """Who goes on, and what broke a tie across the last place: nothing, 3.2.5, or the committee's motion, which parted the `tied`."""
 
     applications: tuple[str, ...]
     tie_broken_by: Literal["3.2.5", "motion"] | None
+    tied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def shortlist(standings: Sequence[Standing], p: Parameters, decided: frozenset[s
         raise Refusal("shortlist_tie", "5.3.2", tied=", ".join(open_), places=places)
     if not decided <= set(open_) or len(decided) != places:
         raise Refusal("shortlist_decision", "5.3.2", tied=", ".join(open_), places=places)
-    return Shortlist((*ahead, *(application for application in open_ if application in decided)), "motion")
+    return Shortlist((*ahead, *(application for application in open_ if application in decided)), "motion", tuple(open_))
 
 
 def check_shortlist(
