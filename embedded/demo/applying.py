@@ -318,7 +318,14 @@ def screen(year: Year) -> None:
     asked = office.expect("POST", f"{egret}/verifications", question)
     others = [key for key in FILED if key not in {"bamboo", "amber"}]
     year.stage.together(lambda key: office.expect("PUT", f"{year.path(key)}/screening", {"outcomes": outcomes(key)}, version=0), others)
-    office.conflict("verification_open", "POST", f"{egret}/screening/determination", {})
+    office.refused(
+        "5.3.1",
+        "a determination while a department has still to answer",
+        "POST",
+        f"{egret}/screening/determination",
+        {},
+        code="verification_open",
+    )
     reply = {"finding": "confirmed", "answer": "经查，无相关记录。", "incidents": []}
     year.people["body-dept-economy"].expect("PUT", f"/verifications/{asked['id']}", reply, version=asked["version"])
     year.stage.together(lambda key: determine(year, key), [key for key in FILED if key != "amber"])

@@ -179,7 +179,7 @@ def publish(year: Year) -> None:
     path = f"/awards/{awards['bamboo']['id']}/payments"
     payment = {"amount": 350_000, "paid_on": "2026-07-20", "voucher": "虚构凭证-0117"}
     stage.check("paid", office.expect("POST", path, payment)["paid"], 350_000)
-    office.conflict("prize_exceeded", "POST", path, payment | {"voucher": "虚构凭证-0118"})
+    office.refused("6.1", "a payment beyond the prize", "POST", path, payment | {"voucher": "虚构凭证-0118"}, code="prize_exceeded")
     budget = office.expect("GET", f"{year.here}/budget")
     stage.check("the budget", (budget["committed"], budget["paid"]), (1_800_000, 350_000))
     mine = applicant(year, "bamboo").every("/awards")

@@ -175,13 +175,6 @@ class Person:
         if answer.status_code != httpx.codes.FORBIDDEN or "clause" in _problem(answer):
             self._surprise(f"{method} {path} (not open to this role)", request, answer)
 
-    def conflict(self, code: str, method: str, path: str, body: object = None) -> None:
-        """Send what can't be done as things stand, by no clause of the regulation: 409 with this code."""
-        request = _request(body, None, {})
-        answer = self.stage.send(method, path, self._token, **request)
-        if (answer.status_code, _problem(answer).get("code")) != (httpx.codes.CONFLICT, code):
-            self._surprise(f"{method} {path} (conflict: {code})", request, answer)
-
     def wait_for(self, path: str, arrived: Callable[[Any], bool]) -> None:
         """Read until news from another service has arrived there."""
         deadline = time.monotonic() + PATIENCE_SECONDS

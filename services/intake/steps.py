@@ -8,16 +8,13 @@ from kernel.problems import Kind, Problem
 from kernel.requests import Transaction
 from regulation import endorsement, lifecycle
 from regulation.calendar import day
-from regulation.eligibility import Determination, check_outcome, determination
+from regulation.eligibility import Determination, check_outcome, check_verified, determination
 from regulation.eligibility import Outcome as Settled
 from regulation.lifecycle import Step
 from services.intake import access, dossier
 from services.intake.form import REQUIRED
 from services.intake.tables import Application, Cycle, Outcome, Verification
 
-SECTIONS_MISSING = Kind(409, "sections_missing", "申报表尚缺：{missing}", "The form still lacks: {missing}")
-WINDOW_NOT_ANNOUNCED = Kind(409, "window_not_announced", "申报时间尚未公告", "The application window has not been announced yet")
-VERIFICATION_OPEN = Kind(409, "verification_open", "部门核实尚未答复：{criteria}", "Departments have yet to answer on {criteria}")
 NOTHING_TO_REVIEW = Kind(409, "nothing_to_review", "申报尚未提交或评审已结束", "Nothing has been handed in yet, or the review is over")
 IN_THE_WINDOW = frozenset({"submit", "reroute", "endorse", "decline", "return"})
 
@@ -25,11 +22,9 @@ IN_THE_WINDOW = frozenset({"submit", "reroute", "endorse", "decline", "return"})
 def check_step(transaction: Transaction, cycle: Cycle, state: str, action: str) -> Step:
     """Give where an action leads now; what belongs to filing stays inside the half-open window.
 
-    Clause 5.2.
+    Clauses 5.1, 5.2.
     """
     if action in IN_THE_WINDOW and cycle.phase == "open":
-        if cycle.opens is None or cycle.closes is None:
-            raise Problem(WINDOW_NOT_ANNOUNCED)
         endorsement.check_window(cycle.opens, cycle.closes, transaction.now)
     return lifecycle.step(lifecycle.APPLICATION, state, action, access.phase(cycle, transaction))
 
@@ -50,8 +45,7 @@ def check_submission(transaction: Transaction, application: Application, cycle: 
     content = dossier.assemble(transaction, application)
     p = access.parameters(cycle)
     dossier.check_declarations(content, p)
-    if missing := [name for name in REQUIRED if name not in content["sections"]]:
-        raise Problem(SECTIONS_MISSING, missing=", ".join(missing))
+    endorsement.check_form([name for name in REQUIRED if name not in content["sections"]])
     dossier.check_filing(content, cycle, dossier.last_filing_day(cycle.closes), p)
     return step.to, content
 
@@ -91,8 +85,7 @@ def check_determination(transaction: Transaction, application: Application, cycl
             Verification.application_id == application.id, Verification.answer.is_(None), Verification.due_on >= day(transaction.now)
         )
     ).all()
-    if waiting:
-        raise Problem(VERIFICATION_OPEN, criteria=", ".join(sorted(set(waiting))))
+    check_verified(waiting)
     rows = transaction.session.scalars(select(Outcome).where(Outcome.application_id == application.id))
     outcomes = tuple(Settled(row.criterion, row.outcome == "pass", row.reason) for row in rows)
     facts, p = dossier.screened_facts(transaction, application, cycle), access.parameters(cycle)

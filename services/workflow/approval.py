@@ -1,10 +1,10 @@
 """The district government's decision, and the publication of the results (5.4.3)."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from sqlalchemy import func, select
 
 from kernel.identity import Office
@@ -12,8 +12,8 @@ from kernel.problems import Kind, Problem, absent
 from kernel.requests import DryRun, InTransaction, Transaction, offer
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Day, Id, Line, Name
-from regulation.notice import check_approval, check_government_document
-from services.workflow.award import AwardAnswer, propose_awards, publish_awards, show_award
+from regulation.notice import check_approval, check_government_document, check_publication
+from services.workflow.award import AwardAnswer, drop_proposed_awards, propose_awards, publish_awards, show_award
 from services.workflow.course import check_insight, check_move, find_cycle, lock_cycle, move
 from services.workflow.notice import let_fall, standing_names
 from services.workflow.objection import OPEN
@@ -21,9 +21,6 @@ from services.workflow.stage import Insider, set_stage
 from services.workflow.tables import Award, Contender, Cycle, GovernmentDecision, Notice, NoticeName, Objection, Publication
 
 NOT_PROPOSED = Kind(409, "name_not_proposed", "申报 {application} 不在拟获奖名单中", "Application {application} was not proposed")
-PUBLISHED_TOO_EARLY = Kind(
-    409, "published_before_approval", "公布日期早于批准文件日期 {dated}", "The publication is dated before the approval of {dated}"
-)
 
 
 class NewDecision(Body):
@@ -32,7 +29,13 @@ class NewDecision(Body):
     decision: Literal["approve", "refuse"]
     document_number: Annotated[str, Line(120, least=0)]
     dated: Day
-    names: list[Id] | None = Field(default=None, max_length=50)
+    names: list[Id] = Field(default_factory=list, max_length=50)
+
+    @model_validator(mode="after")
+    def _approves_all(self) -> Self:
+        if self.decision == "approve" and self.names:
+            raise ValueError("an approval names nobody: it is of every name that stands")
+        return self
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"decision": "approve", "document_number": "金东政发〔2026〕12号", "dated": "2026-09-20"}]}
@@ -106,7 +109,7 @@ def decide(transaction: Transaction, cycle_id: UUID, new: NewDecision) -> Govern
     transaction.session.add(decision)
     transaction.session.flush()
     names = standing_names(transaction, cycle)
-    refused = {name.application for name in names} if new.names is None else set(new.names)
+    refused = set(new.names) or {name.application for name in names}
     if unknown := sorted(refused - {name.application for name in names}):
         raise Problem(NOT_PROPOSED, application=unknown[0])
     facts = {"document_number": new.document_number, "dated": new.dated.isoformat()}
@@ -114,6 +117,7 @@ def decide(transaction: Transaction, cycle_id: UUID, new: NewDecision) -> Govern
     if new.decision == "approve":
         propose_awards(transaction, cycle, names, decision)
         return decision
+    drop_proposed_awards(transaction, cycle)
     for name in names:
         if name.application in refused:
             let_fall(transaction, cycle, name, "5.4.3")
@@ -132,8 +136,8 @@ def publish(transaction: Transaction, cycle_id: UUID, new: NewPublication) -> Pu
     check_move(transaction, cycle, "publish")
     check_government_document(new.document, new.published_on, notice_ends(transaction, cycle), transaction.now)
     decision = newest_decision(transaction, cycle)
-    if decision is not None and new.published_on < decision.dated:
-        raise Problem(PUBLISHED_TOO_EARLY, dated=decision.dated)
+    if decision is not None:
+        check_publication(new.published_on, decision.dated)
     publication = Publication(
         cycle_id=cycle.id, document=new.document, medium=new.medium, published_on=new.published_on, at=transaction.now
     )

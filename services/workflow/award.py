@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import ConfigDict, Field
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from kernel.identity import Office, Principal, roles
 from kernel.problems import INVALID, Kind, Problem, absent, language_of
@@ -19,17 +19,13 @@ from regulation import edition, lifecycle
 from regulation.calendar import day
 from regulation.edition import Parameters
 from regulation.identifiers import check_credit_code
-from regulation.prize import EarlierAward, prize_amount
+from regulation.prize import EarlierAward, check_payable, check_payment_day, prize_amount
 from regulation.refusal import Language, Refusal
 from services.workflow.course import find_cycle, parameters_of, phase_of
 from services.workflow.results import lock_results, record_change, title_of
 from services.workflow.tables import Award, Cycle, GovernmentDecision, NoticeName, Payment
 
-NOT_PAYABLE = Kind(409, "award_not_payable", "奖励尚未公布或已撤销，不得发放", "Prize money is paid for a published award alone")
-OVERPAID = Kind(409, "prize_exceeded", "累计发放 {total} 元超过奖金 {prize} 元", "{total} yuan in all is more than the prize of {prize}")
-
 VOUCHER_USED = Kind(409, "voucher_used", "凭证 {voucher} 已入账", "Voucher {voucher} was entered already")
-PAID_AHEAD = Kind(409, "payment_date", "发放日期须在批准之日与今天之间", "A payment is dated from the day of approval to today")
 
 Watcher = Annotated[Principal, roles("committee", "supervisor", "applicant")]
 Budgeting = Annotated[Principal, roles("committee", "supervisor", duties=("office", "chair"))]
@@ -179,6 +175,11 @@ def propose_awards(transaction: Transaction, cycle: Cycle, names: Sequence[Notic
         transaction.record("award.proposed", f"award:{award.id}", clause="6.1", facts=facts)
 
 
+def drop_proposed_awards(transaction: Transaction, cycle: Cycle) -> None:
+    """Take back the awards of an approval that no longer stands: the cycle went back to the committee, or was cancelled (5.4.3)."""
+    transaction.session.execute(delete(Award).where(Award.cycle_id == cycle.id, Award.state == "proposed"))
+
+
 def publish_awards(transaction: Transaction, cycle: Cycle, published_on: date) -> Sequence[Award]:
     """Publish a cycle's awards: from here on platform clients see them."""
     awards = transaction.session.scalars(select(Award).where(Award.cycle_id == cycle.id).order_by(Award.certificate)).all()
@@ -253,13 +254,10 @@ def payments_of(transaction: Transaction, award: Award) -> Sequence[Payment]:
     return transaction.session.scalars(select(Payment).where(Payment.award_id == award.id).order_by(Payment.id)).all()
 
 
-def check_payable(transaction: Transaction, award: Award, amount: int = 1) -> None:
-    """Refuse money for an award that is not published, or more than its prize in all."""
-    if award.state != "published" or award.cycle_id is None:
-        raise Problem(NOT_PAYABLE)
-    total = amount + sum(payment.amount for payment in payments_of(transaction, award))
-    if total > award.prize:
-        raise Problem(OVERPAID, total=total, prize=award.prize)
+def check_pay(transaction: Transaction, award: Award, amount: int = 1) -> None:
+    """Refuse money for an award that is not one of a cycle's published ones, or more than its prize in all (6.1)."""
+    paid = sum(payment.amount for payment in payments_of(transaction, award))
+    check_payable(published=award.state == "published" and award.cycle_id is not None, paid=paid, prize=award.prize, amount=amount)
 
 
 def pay(transaction: Transaction, award_id: UUID, new: NewPayment) -> Award:
@@ -267,11 +265,10 @@ def pay(transaction: Transaction, award_id: UUID, new: NewPayment) -> Award:
     award = transaction.session.get(Award, award_id, with_for_update=True)
     if award is None:
         raise absent()
-    check_payable(transaction, award, new.amount)
+    check_pay(transaction, award, new.amount)
     if any(payment.voucher == new.voucher for payment in payments_of(transaction, award)):
         raise Problem(VOUCHER_USED, voucher=new.voucher)
-    if not award.approved_on <= new.paid_on <= day(transaction.now):
-        raise Problem(PAID_AHEAD)
+    check_payment_day(new.paid_on, award.approved_on, day(transaction.now))
     by = transaction.actor.person if transaction.actor else ""
     transaction.session.add(Payment(award_id=award.id, by=by, at=transaction.now, **new.model_dump()))
     award.version += 1
@@ -287,7 +284,7 @@ def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
     actions = {}
     if transaction.actor is not None and transaction.actor.has_duty("office"):
         href = f"{API}/awards/{award.id}/payments"
-        actions["pay"] = offer(transaction, "POST", href, lambda: check_payable(transaction, award))
+        actions["pay"] = offer(transaction, "POST", href, lambda: check_pay(transaction, award))
     return AwardAnswer(
         id=award.id,
         version=award.version,

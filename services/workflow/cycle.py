@@ -13,6 +13,7 @@ from kernel.wire import Body, Day, Id, Line, Page, Yuan
 from regulation import edition
 from regulation.calendar import day
 from regulation.launch import check_plan, check_year
+from services.workflow.award import drop_proposed_awards
 from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import PEERS, check_move, find_cycle, lock_cycle, move
 from services.workflow.dashboard import CycleAnswer, answer_cycle, show_cycle
@@ -100,6 +101,7 @@ def cancel_cycle(transaction: Transaction, cycle_id: UUID, motion_id: UUID) -> C
     check_move(transaction, cycle, "cancel")
     motion = check_motion_passed(transaction, cycle, motion_id, "cancellation")
     told = PEERS if cycle.launched_on else ()
+    drop_proposed_awards(transaction, cycle)
     move(transaction, cycle, "cancel", facts={"motion": str(motion.id)}, tell=told)
     return cycle
 

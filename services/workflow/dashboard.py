@@ -17,7 +17,7 @@ from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
 from services.workflow.course import check_move, is_supervisor, parameters_of, phase_of, plan_of
 from services.workflow.evaluation import check_evaluate
-from services.workflow.notice import check_publish
+from services.workflow.notice import check_end, check_publish
 from services.workflow.roster import seats_of, supervisors_of
 from services.workflow.shortlist import check_confirm
 from services.workflow.tables import Cycle, Finding, Motion, Panel, PanelReport
@@ -107,7 +107,7 @@ OFFICE_ACTIONS: Mapping[str, tuple[str, str, CycleCheck]] = {
     "evaluate": ("POST", "evaluation", check_evaluate),
     "confirm_evaluation": ("POST", "evaluation/confirmation", moving("confirm_evaluation")),
     "publish_notice": ("POST", "notices", check_publish),
-    "end_deliberation": ("POST", "deliberation-end", moving("end_deliberation")),
+    "end_deliberation": ("POST", "deliberation-end", check_end),
     "approve": ("POST", "approval", check_approve),
     "publish": ("POST", "publication", moving("publish")),
     "close": ("POST", "closure", moving("close")),

@@ -11,6 +11,8 @@ from kernel.requests import Transaction
 from kernel.service import Listener, News
 from regulation import lifecycle
 from regulation.calendar import day
+from regulation.lifecycle import PHASES
+from services.workflow.ballot.use_cases import leave_open_votes
 from services.workflow.course import lock_cycle, parameters_of, phase_of
 from services.workflow.notice import let_fall, standing_names
 from services.workflow.tables import Contender, Cycle, Panel, PanelReport, Recusal, StageResult, Undertaking
@@ -122,9 +124,12 @@ def on_withdrawn(transaction: Transaction, news: News) -> None:
     One withdrawn before the list was settled was never in it; one withdrawn while the results came out has won.
     """
     contender = transaction.session.get(Contender, Withdrawn.model_validate(news.facts).application)
-    if contender is None or contender.stage == "winner":
+    if contender is None:
         return
     cycle = lock_cycle(transaction, contender.cycle_id)
+    transaction.session.refresh(contender)
+    if contender.stage == "winner":
+        return
     contender.stage = "withdrawn"
     for name in standing_names(transaction, cycle):
         if name.application == contender.id:
@@ -138,9 +143,12 @@ def on_panel(transaction: Transaction, news: News) -> None:
 
 
 def on_report(transaction: Transaction, news: News) -> None:
-    """Keep a panel's newest report on a stage, and its results."""
+    """Keep a panel's newest report on a stage, and its results; one that comes after the stage was closed changes nothing any more."""
     facts = Reported.model_validate(news.facts)
     session = transaction.session
+    phase = phase_of(lock_cycle(transaction, facts.cycle), transaction.now)
+    if phase not in PHASES or PHASES.index(phase) > PHASES.index(f"{facts.stage}_review"):
+        return
     session.merge(
         PanelReport(
             panel_id=facts.panel,
@@ -158,8 +166,10 @@ def on_report(transaction: Transaction, news: News) -> None:
 
 
 def on_recusal_declared(transaction: Transaction, news: News) -> None:
-    """Keep a recusal (2.4.5)."""
-    transaction.session.merge(Recusal(**Recused.model_validate(news.facts).model_dump()))
+    """Keep a recusal, which holds in the votes that are open too (2.4.5)."""
+    facts = Recused.model_validate(news.facts)
+    leave_open_votes(transaction, facts.person, facts.credit_code)
+    transaction.session.merge(Recusal(**facts.model_dump()))
 
 
 def on_recusal_lifted(transaction: Transaction, news: News) -> None:

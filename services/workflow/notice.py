@@ -9,7 +9,7 @@ from uuid import UUID
 
 import holidays
 from pydantic import ConfigDict, Field
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from kernel.identity import Anyone, Office, SignedIn
 from kernel.problems import Kind, Problem, absent
@@ -17,16 +17,17 @@ from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, o
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id, Name, Page, Reason, Words
 from regulation import lifecycle
-from regulation.ballot import check_winner_cap
+from regulation.ballot import check_none_left_out, check_winner_cap, check_winners_motions
 from regulation.edition import Parameters
 from regulation.honour import award_title
 from regulation.implementation import notice_day
 from regulation.notice import check_objection_window, notice_end
 from regulation.refusal import Refusal
-from services.workflow.ballot.use_cases import winning_ballots
+from services.workflow.award import drop_proposed_awards
+from services.workflow.ballot.use_cases import tied_in, winning_ballots
 from services.workflow.course import check_move, find_cycle, lock_cycle, move, parameters_of, phase_of, rules_of
 from services.workflow.stage import set_stage
-from services.workflow.tables import Announcement, Award, Ballot, Contender, Cycle, Motion, Notice, NoticeName, Publication
+from services.workflow.tables import Announcement, Ballot, Contender, Cycle, Motion, Notice, NoticeName, Publication
 
 CALENDAR_UNKNOWN = Kind(
     409,
@@ -34,19 +35,9 @@ CALENDAR_UNKNOWN = Kind(
     "国务院办公厅 {year} 年节假日安排未收录，无法计算工作日",
     "The working days of {year} are not known yet, so the notice's end can't be counted",
 )
-MOTION_OPEN = Kind(
-    409, "winners_motion_open", "尚有拟获奖名单议案未表决完毕", "A motion on winners is still open; the notice waits for its result"
-)
-WINNER_LEFT_OUT = Kind(
-    409,
-    "winner_left_out",
-    "以下已通过表决的组织尚未列入公示：{applications}",
-    "These winners of a ballot have no notice yet: {applications}",
-)
 NOTICED_ALREADY = Kind(
     409, "noticed_already", "申报 {application} 已在公示", "Application {application} has had its notice from that motion"
 )
-NO_DECISION = Kind(409, "winners_undecided", "评委会尚未就拟获奖名单表决", "The committee has not voted on any winners yet")
 
 
 class WinnerName(Body):
@@ -175,19 +166,23 @@ def standing_names(transaction: Transaction, cycle: Cycle) -> Sequence[NoticeNam
     ).all()
 
 
-def check_motions_closed(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to leave deliberation while a motion on winners is open, or before there was any (2.1.3)."""
+def check_voted(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse to leave deliberation while a vote on winners is due or open, or names tied at the cap are not parted (5.4.2)."""
     states = transaction.session.scalars(select(Motion.state).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")).all()
-    if not states:
-        raise Problem(NO_DECISION)
-    if any(state != "decided" for state in states):
-        raise Problem(MOTION_OPEN)
+    check_winners_motions(states, {str(ballot.application) for ballot in tied_in(transaction, cycle)})
+
+
+def check_end(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse to end the deliberation in the wrong phase, before the votes are through, or with a winner who has had no notice."""
+    check_move(transaction, cycle, "end_deliberation")
+    check_voted(transaction, cycle)
+    check_none_left_out({str(application) for application, _ in unnoticed(transaction, cycle)}, ())
 
 
 def check_publish(transaction: Transaction, cycle: Cycle) -> None:
     """Refuse a notice in the wrong phase, or while the committee is still voting on winners."""
     check_move(transaction, cycle, "publish_notice")
-    check_motions_closed(transaction, cycle)
+    check_voted(transaction, cycle)
 
 
 def publish_notice(transaction: Transaction, cycle_id: UUID, new: NewNotice) -> Notice:
@@ -197,8 +192,7 @@ def publish_notice(transaction: Transaction, cycle_id: UUID, new: NewNotice) -> 
     p = parameters_of(cycle, transaction.now)
     waiting = unnoticed(transaction, cycle)
     named = {(name.application, name.motion): _won(transaction, cycle, name, waiting) for name in new.names}
-    if left_out := sorted(str(application) for application, motion in waiting.keys() - named.keys()):
-        raise Problem(WINNER_LEFT_OUT, applications=", ".join(left_out))
+    check_none_left_out({str(application) for application, _ in waiting}, {str(application) for application, _ in named})
     winners = Counter(ballot.award for ballot in named.values()) + Counter(name.award for name in standing_names(transaction, cycle))
     for award, count in winners.items():
         check_winner_cap(award or "", count, p)
@@ -266,10 +260,7 @@ def _put_up(transaction: Transaction, cycle: Cycle, notice: Notice, ballot: Ball
 def end_deliberation(transaction: Transaction, cycle_id: UUID, end: EndOfDeliberation) -> Cycle:
     """Go on without a (further) name: fewer winners, even none, are allowed (1.5)."""
     cycle = lock_cycle(transaction, cycle_id)
-    check_move(transaction, cycle, "end_deliberation")
-    check_motions_closed(transaction, cycle)
-    if waiting := unnoticed(transaction, cycle):
-        raise Problem(WINNER_LEFT_OUT, applications=", ".join(sorted(str(application) for application, _ in waiting)))
+    check_end(transaction, cycle)
     move(transaction, cycle, "end_deliberation", facts={"reasons": end.reasons})
     return cycle
 
@@ -279,7 +270,7 @@ def let_fall(transaction: Transaction, cycle: Cycle, name: NoticeName, clause: s
     phase = phase_of(cycle, transaction.now)
     name.state = lifecycle.step(lifecycle.NOTICE, name.state, "remove", phase).to
     name.fallen_at, name.fallen_by = transaction.now, clause
-    transaction.session.execute(delete(Award).where(Award.application == name.application, Award.state == "proposed"))
+    drop_proposed_awards(transaction, cycle)
     contender = transaction.session.get_one(Contender, name.application)
     if contender.stage == "proposed":
         set_stage(transaction, contender, "fallen", clause)

@@ -13,12 +13,12 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import select
 
 from kernel.identity import Anyone, Office, Principal
-from kernel.problems import Kind, Problem, absent
+from kernel.problems import absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id, Line, Name, Page, Why, Words
 from regulation import lifecycle
-from regulation.notice import check_dismissal
+from regulation.notice import check_dismissal, check_ruling
 from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import check_insight, find_cycle, hidden_from, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
@@ -26,9 +26,6 @@ from services.workflow.stage import Insider
 from services.workflow.tables import Contender, Cycle, Notice, NoticeName, Objection, ObjectionContact
 
 OPEN = ("received", "investigating", "reported")
-NAME_UNKNOWN = Kind(
-    409, "objection_names_nobody", "该异议未写明所涉组织，无从移出", "The objection names no organisation, so there is no name to remove"
-)
 
 
 class NewObjection(Body):
@@ -218,8 +215,7 @@ def rule(transaction: Transaction, objection_id: UUID, ruling: Ruling) -> Object
     if motion.subject["objection"] != str(objection.id):
         raise absent()
     removed: bool = motion.subject["removes_name"]
-    if removed and objection.application is None:
-        raise Problem(NAME_UNKNOWN)
+    check_ruling(removes_name=removed, names_somebody=objection.application is not None)
     objection.state, objection.motion_id, objection.removed = step.to, motion.id, removed
     objection.settled_at = transaction.now
     objection.version += 1

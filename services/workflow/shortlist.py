@@ -81,7 +81,7 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
     motion = check_motion_passed(transaction, cycle, proposal.decided_by, "major_matter") if proposal.decided_by else None
     decided = frozenset(motion.subject["applications"]) if motion and motion.subject.get("tie") == "shortlist" else None
     reasons = {str(departure.application): departure.reason for departure in proposal.reasons}
-    standings = _standings(transaction, cycle)
+    standings = standings_of(transaction, cycle)
     computed = rule.shortlist(standings, p, decided)
     listed = computed.applications if proposal.applications is None else tuple(dict.fromkeys(str(one) for one in proposal.applications))
     check_shortlist(listed, standings, reasons, p, decided)
@@ -120,7 +120,7 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
     return confirmed
 
 
-def _standings(transaction: Transaction, cycle: Cycle) -> Sequence[Standing]:
+def standings_of(transaction: Transaction, cycle: Cycle) -> Sequence[Standing]:
     """Rank the eligible by exact material score; only whom its panel recommended may go on (2.3.1)."""
     material = results(transaction, cycle, "material")
     reports = transaction.session.query(PanelReport).filter_by(cycle_id=cycle.id, stage="material")

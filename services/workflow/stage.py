@@ -1,30 +1,22 @@
 """What the panels have reported on a stage, and an application's place in the cycle: the ground of shortlist, evaluation and notice."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict
 from sqlalchemy import select
 
 from kernel.identity import Principal, roles
-from kernel.problems import Kind, Problem
 from kernel.requests import Transaction
 from kernel.wire import Answer, Body, Id, Reason
-from regulation.report import check_stage_reports
+from regulation.report import check_stage_reports, check_stage_results
 from regulation.score import Score
 from services.workflow.course import PEERS
 from services.workflow.tables import Contender, Cycle, Panel, PanelReport, StageResult
 
 Insider = Annotated[Principal, roles("committee", "supervisor")]
 """The committee, the office, and the supervision group; `course.check_insight` asks whether of this cycle."""
-
-RESULT_MISSING = Kind(
-    409,
-    "stage_result_missing",
-    "以下申报尚无本阶段评审结果：{applications}",
-    "These applications have no result of this stage yet: {applications}",
-)
 
 
 class ExactScore(Answer):
@@ -71,7 +63,7 @@ def set_stage(transaction: Transaction, contender: Contender, stage: str, clause
     )
 
 
-def check_stage(transaction: Transaction, cycle: Cycle, stage: str, applications: Collection[UUID]) -> None:
+def check_stage(transaction: Transaction, cycle: Cycle, stage: Literal["material", "site"], applications: Collection[UUID]) -> None:
     """Refuse to close a stage before each panel of these applications has reported, and each of them has its result (2.3.3, 5.3.3)."""
     session = transaction.session
     wanted = {str(application) for application in applications}
@@ -81,11 +73,8 @@ def check_stage(transaction: Transaction, cycle: Cycle, stage: str, applications
         if wanted & set(panel.applications)
     }
     reported = session.scalars(select(PanelReport.panel_id).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == stage))
-    check_stage_reports(
-        "material" if stage == "material" else "site", set(panels.values()), {panels[panel] for panel in reported if panel in panels}
-    )
-    if missing := sorted(str(application) for application in set(applications) - set(results(transaction, cycle, stage))):
-        raise Problem(RESULT_MISSING, applications=", ".join(missing))
+    check_stage_reports(stage, set(panels.values()), {panels[panel] for panel in reported if panel in panels})
+    check_stage_results(stage, wanted, {str(application) for application in results(transaction, cycle, stage)})
 
 
 def results(transaction: Transaction, cycle: Cycle, stage: str) -> Mapping[UUID, StageResult]:

@@ -85,7 +85,7 @@ def test_an_incomplete_application_is_not_submitted(intake: Intake) -> None:
     ok(applicant.save("declarations", SECTIONS["declarations"] | {"voluntary": False}))
     refused(applicant.submit(), "not_voluntary", "1.4")
     ok(applicant.save("declarations", SECTIONS["declarations"]))
-    refused(applicant.submit(), "sections_missing")
+    refused(applicant.submit(), "sections_missing", "5.2")
     why = applicant.read()["actions"]["submission"]["why"]
     assert why["code"] == "sections_missing"
 

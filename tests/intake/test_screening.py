@@ -65,7 +65,7 @@ def test_a_department_s_finding_is_held_by_the_rules(intake: Intake, award: Awar
     ok(intake.settle(applicant))
     question = {"body": "dept-economy", "criterion": "3.3.1", "question": "近三年有无重大事故？", "due_on": "2026-04-20"}
     asked = ok(intake.office.post(f"{applicant.path}/verifications", json=question))
-    refused(intake.determine(applicant), "verification_open")
+    refused(intake.determine(applicant), "verification_open", "5.3.1")
     department = award.client("endorser", "economy-1", body="dept-economy")
     absent(intake.town.get(f"/verifications/{asked['id']}"))
     absent(department.get(applicant.path))

@@ -116,12 +116,12 @@ def test_a_prize_is_paid_once_and_never_over(award: Award) -> None:
     proposed = ok(year.approve())["awards"][0]
     path = f"/awards/{proposed['id']}/payments"
     payment = {"amount": 300_000, "paid_on": "2026-09-09", "voucher": "2026-001"}
-    assert year.office.post(path, json=payment).json()["code"] == "award_not_payable"
+    refused(year.office.post(path, json=payment), "award_not_payable", "6.1")
     ok(year.post("publication", document="金东政发〔2026〕12号", medium="网站", published_on="2026-09-09"))
-    assert year.office.post(path, json=payment | {"paid_on": "2026-09-10"}).json()["code"] == "payment_date"
+    refused(year.office.post(path, json=payment | {"paid_on": "2026-09-10"}), "payment_date", "6.1")
     assert ok(year.office.post(path, json=payment))["paid"] == 300_000
     assert year.office.post(path, json=payment | {"amount": 1}).json()["code"] == "voucher_used"
-    assert year.office.post(path, json=payment | {"voucher": "2026-002"}).json()["code"] == "prize_exceeded"
+    refused(year.office.post(path, json=payment | {"voucher": "2026-002"}), "prize_exceeded", "6.1")
     paid = ok(year.office.post(path, json=payment | {"amount": 200_000, "voucher": "2026-002"}))
     assert (paid["paid"], paid["actions"]["pay"]["allowed"]) == (500_000, False)
     budget = ok(year.office.get(f"/cycles/{year.cycle}/budget"))

@@ -6,16 +6,18 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from kernel.problems import absent
+from kernel.problems import Problem, absent
 from kernel.requests import Transaction
 from regulation import lifecycle
+from regulation.notice import check_ruling
 from regulation.refusal import Refusal
 from regulation.report import check_winners_motion
 from regulation.score import Score
-from regulation.shortlist import Seeker, candidates
+from regulation.shortlist import Seeker, candidates, shortlist
 from services.workflow.ballot.schemas import MajorMatter, NewMotion, ProposedName, RulesMotion, RulingMotion, Tie, WinnersMotion
-from services.workflow.ballot.use_cases import OUT, tied_ballots, winners_among, winning_ballots
+from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winning_ballots
 from services.workflow.course import lock_cycle, parameters_of, phase_of, rules_hash, rules_of
+from services.workflow.shortlist import check_confirm, standings_of
 from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, Objection
 
 
@@ -69,6 +71,7 @@ def check_names(
     ballots = [ballot for ballot, _ in voted_on]
     taken = {ballot.application for ballot in winning_ballots(transaction, cycle)}
     taken |= {ballot.application for ballot, state in voted_on if state != "decided"}
+    taken |= {ballot.application for ballot in tied_in(transaction, cycle)}
     names: list[tuple[Contender, str]] = []
     for name in proposed:
         p.award(name.award)
@@ -107,18 +110,29 @@ def ruling_subject(transaction: Transaction, cycle: Cycle, new: RulingMotion) ->
     if objection is None or objection.cycle_id != cycle.id:
         raise absent()
     lifecycle.step(lifecycle.OBJECTION, objection.state, "rule")
+    check_ruling(removes_name=new.removes_name, names_somebody=objection.application is not None)
     codes = [objection.credit_code] if objection.credit_code else []
     return {"objection": str(objection.id), "removes_name": new.removes_name, "credit_codes": codes}
 
 
+def tied_for_site(transaction: Transaction, cycle: Cycle, chosen: frozenset[str]) -> tuple[str, ...]:
+    """Give the applications that tie across the last place for site review; refused where the choice does not part them (5.3.2)."""
+    check_confirm(transaction, cycle)
+    found = shortlist(standings_of(transaction, cycle), parameters_of(cycle, transaction.now), chosen)
+    if found.tie_broken_by != "motion":
+        raise Problem(NO_TIE)
+    return found.tied
+
+
 def tie_subject(transaction: Transaction, cycle: Cycle, tie: Tie) -> dict[str, Any]:
-    """Bind a decision on a tie to those it chooses; among winners, it chooses exactly as many of the tied as seats are left."""
+    """Bind a decision on a tie to all that tie: it chooses exactly as many of them as places are left (2.1.2, 5.3.2)."""
     chosen = [str(one) for one in tie.applications]
-    involved: Sequence[UUID | None] = tie.applications
     if tie.motion is not None and tie.award is not None:
         tied = tied_ballots(transaction, cycle, tie.motion, tie.award)
         winners_among(transaction, cycle, tied, tie.award, chosen)
         involved = [ballot.application for ballot in tied]
+    else:
+        involved = [UUID(one) for one in tied_for_site(transaction, cycle, frozenset(chosen))]
     contenders = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))).all()
     if len(contenders) != len(set(involved)):
         raise absent()

@@ -11,7 +11,7 @@ from kernel.identity import Principal
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import Transaction
 from regulation import lifecycle
-from regulation.ballot import Named, Seat, Tally, adoption, check_passed, check_roster, check_vote, result, winners
+from regulation.ballot import Named, Seat, Tally, adoption, check_member_recusal, check_passed, check_roster, check_vote, result, winners
 from regulation.edition import Parameters
 from regulation.implementation import Share, Voting
 from regulation.refusal import Refusal
@@ -57,6 +57,17 @@ def winning_ballots(transaction: Transaction, cycle: Cycle) -> Sequence[Ballot]:
         .join(Motion, Motion.id == Ballot.motion_id)
         .join(Contender, Contender.id == Ballot.application)
         .where(Motion.cycle_id == cycle.id, Ballot.won.is_(True), Ballot.id.not_in(fallen), Contender.stage.not_in(OUT))
+        .order_by(Ballot.id)
+    ).all()
+
+
+def tied_in(transaction: Transaction, cycle: Cycle) -> Sequence[Ballot]:
+    """Give the ballots that tied across a cap, whose contenders stand, and among which the committee has yet to decide."""
+    return transaction.session.scalars(
+        select(Ballot)
+        .join(Motion, Motion.id == Ballot.motion_id)
+        .join(Contender, Contender.id == Ballot.application)
+        .where(Motion.cycle_id == cycle.id, Ballot.outcome == "passed", Ballot.won.is_(None), Contender.stage.not_in(OUT))
         .order_by(Ballot.id)
     ).all()
 
@@ -120,19 +131,39 @@ def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principa
     if not ballots or recusal.person not in (people if principal.has_duty("office") else people & {principal.person}):
         raise absent()
     step = check_motion_step(transaction, cycle, motion, "recuse")
+    check_member_recusal(recusal.person, principal.person, opened=motion.state == "voting")
     fresh = [one for one in ballots if recusal.person not in one.recused]
     if not fresh:
         raise Problem(RECUSED_ALREADY)
     for ballot in fresh:
         if transaction.session.get(Vote, (ballot.id, recusal.person)) is not None:
             raise Refusal("voted_already", "5.4.2")
-        ballot.recused = sorted([*ballot.recused, recusal.person])
-        if motion.state == "voting":
-            freeze(cycle, motion, ballot, parameters_of(cycle, transaction.now))
+        leave(transaction, cycle, motion, ballot, recusal.person)
     motion.version += 1
     facts = {"person": recusal.person, "reason": recusal.reason, "ballots": [str(one.id) for one in fresh]}
     transaction.record("motion.recused", f"motion:{motion.id}", clause=step.clause, facts=facts)
     return motion
+
+
+def leave(transaction: Transaction, cycle: Cycle, motion: Motion, ballot: Ballot, person: str) -> None:
+    """Take a member who has not voted out of a ballot's numerator and denominator (2.4.5)."""
+    ballot.recused = sorted({*ballot.recused, person})
+    if motion.state == "voting":
+        freeze(cycle, motion, ballot, parameters_of(cycle, transaction.now))
+
+
+def leave_open_votes(transaction: Transaction, person: str, credit_code: str) -> None:
+    """Take somebody recused meanwhile out of the open votes on that organisation in which they have not voted (2.4.5)."""
+    found = transaction.session.scalars(select(Motion.cycle_id).where(Motion.state == "voting").distinct().order_by(Motion.cycle_id)).all()
+    for cycle in [lock_cycle(transaction, key) for key in found]:
+        for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
+            if person not in motion.roll or not (motion.by_rules and rules_of(cycle).voting.members_recused):
+                continue
+            for ballot in ballots_of(transaction, motion):
+                if credit_code in concerned(motion, ballot) and transaction.session.get(Vote, (ballot.id, person)) is None:
+                    leave(transaction, cycle, motion, ballot, person)
+                    facts = {"person": person, "ballots": [str(ballot.id)]}
+                    transaction.record("motion.recused", f"motion:{motion.id}", clause="2.4.5", facts=facts)
 
 
 def open_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> Motion:
@@ -264,7 +295,7 @@ def tied_ballots(transaction: Transaction, cycle: Cycle, motion_id: UUID, award:
     motion = transaction.session.get(Motion, motion_id)
     if motion is None or motion.cycle_id != cycle.id:
         raise absent()
-    tied = [one for one in ballots_of(transaction, motion) if one.award == award and one.outcome == "passed" and one.won is None]
+    tied = [one for one in tied_in(transaction, cycle) if one.motion_id == motion.id and one.award == award]
     if not tied:
         raise Problem(NO_TIE)
     return tied
