@@ -2,16 +2,13 @@
 
 import re
 
+from regulation.industry import DIVISION, divisions, industries
 from regulation.refusal import Refusal
 
 CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # without I, O, S, V and Z
 WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 CREDIT_CODE = re.compile(rf"[{CHARACTERS}]{{18}}", re.ASCII)
-INDUSTRY = re.compile(r"([A-T])([0-9]{2})[0-9]{0,2}", re.ASCII)
-# The last two-digit division of each section; a section begins where the one before it ends.
-LAST_DIVISIONS = dict(
-    zip("ABCDEFGHIJKLMNOPQRST", (5, 12, 43, 46, 50, 52, 60, 62, 65, 69, 70, 72, 75, 79, 82, 83, 85, 90, 96, 97), strict=True)
-)
+INDUSTRY = re.compile(r"[A-T]([0-9]{2,4})?", re.ASCII)
 
 
 def check_credit_code(code: str) -> None:
@@ -28,14 +25,15 @@ def check_credit_code(code: str) -> None:
 
 
 def check_industry(code: str) -> None:
-    """Refuse what is no section letter with 2 to 4 digits of a division in that section.
+    """Refuse what is no section, division, group or class of the standard; a division of another section is told the section's own.
 
     Clause 3.1.
     """
-    shape = INDUSTRY.fullmatch(code)
-    if not shape:
+    if not INDUSTRY.fullmatch(code):
         raise Refusal("industry_shape", "3.1")
-    letter, division = shape[1], int(shape[2])
-    first = LAST_DIVISIONS.get(chr(ord(letter) - 1), 0) + 1
-    if not first <= division <= LAST_DIVISIONS[letter]:
-        raise Refusal("industry_section", "3.1", section=letter, first=f"{first:02}", last=f"{LAST_DIVISIONS[letter]:02}")
+    if code in industries():
+        return
+    if code[:DIVISION] not in industries():
+        first, *_, last = 2 * divisions(code[0])
+        raise Refusal("industry_section", "3.1", section=code[0], first=first[1:], last=last[1:])
+    raise Refusal("industry_unknown", "3.1", industry=code)

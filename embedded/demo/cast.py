@@ -57,7 +57,7 @@ ORGANISATIONS: Mapping[str, Organisation] = MappingProxyType(
             Organisation("egret", 102, "虚构白鹭热管理有限公司", "330703001", "C3670", QUALITY, body="dept-economy"),
             Organisation("inkstone", 103, "虚构墨石绿色建材有限公司", "330703105", "C3031", QUALITY),
             Organisation("redpine", 104, "虚构赤松新材料有限公司", "330703108", "C2651", QUALITY),
-            Organisation("cloudsail", 105, "虚构云帆智慧物流有限公司", "330703102", "G5430", BOTH, field="services", fallback=True),
+            Organisation("cloudsail", 105, "虚构云帆智慧物流有限公司", "330703102", "G5431", BOTH, field="services", fallback=True),
             Organisation("lateryce", 106, "虚构晚稻生态农业有限公司", "330703103", "A0111", INNOVATION, body="dept-agriculture"),
             Organisation(
                 "stonebridge", 107, "虚构石桥建设有限公司", "330703104", "E4710", INNOVATION, field="construction", body="dept-construction"
