@@ -3,6 +3,7 @@
 import hashlib
 import os
 import zipfile
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -69,10 +70,11 @@ def _keep(arriving: Path, folder: Path, file_id: UUID) -> None:
         os.close(handle)
 
 
-async def receive(request: Request) -> Received:
+async def receive(request: Request) -> AsyncIterator[Received]:
     """Stream the request's body to disk, in constant memory; the bytes are the request's fingerprint.
 
     413 over the size limit (before the body is read where Content-Length tells), 415 for a type that we don't take.
+    The file stays only where the request succeeds: one that is refused, or a replay, keeps none.
     """
     settings = request.app.state.service.settings
     limit: int = settings.attachment_bytes
@@ -99,10 +101,14 @@ async def receive(request: Request) -> Received:
     finally:
         arriving.unlink(missing_ok=True)
     request.state.fingerprint = hashlib.sha256(str(request.url.query).encode() + b"\0" + digest.digest()).digest()
-    return Received(file_id, digest.digest(), size, media_type)
+    try:
+        yield Received(file_id, digest.digest(), size, media_type)
+    except BaseException:
+        stored(folder, file_id).unlink(missing_ok=True)
+        raise
 
 
-Upload = Annotated[Received, Depends(receive)]
+Upload = Annotated[Received, Depends(receive, scope="function")]
 """The request's body as a stored file; declare it between the policy and the transaction."""
 
 

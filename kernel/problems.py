@@ -1,6 +1,7 @@
 """Every error as RFC 9457 `application/problem+json`, in Chinese or English; a rule's refusal cites its clause."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from psycopg.errors import UniqueViolation
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -17,6 +18,8 @@ from regulation import edition
 from regulation.refusal import Language, Refusal
 
 REFUSED = 409
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""What a pointer says of a member's name; a stranger one is `?`, since a caller may have put anything there."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,15 @@ async def on_invalid(request: Request, invalid: Exception) -> Response:
     """Name each wrong field by a JSON pointer, and never echo what was sent."""
     assert isinstance(invalid, RequestValidationError)  # noqa: S101 - registered for this class alone
     errors = [
-        {"pointer": "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]), "detail": error["msg"]}
+        {"pointer": "/" + "/".join(part if PLAIN_NAME.fullmatch(part) else "?" for part in map(str, error["loc"])), "detail": _said(error)}
         for error in invalid.errors()
     ]
     return render_problem(request, Problem(INVALID, errors=errors))
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """Say what was wrong; Pydantic's own sentence on a union's tag repeats what was sent."""
+    return f"one of {error['ctx']['expected_tags']} is required" if error["type"] == "union_tag_invalid" else str(error["msg"])
 
 
 async def on_http(request: Request, error: Exception) -> Response:
@@ -155,7 +163,8 @@ async def on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     kinds = {400: MALFORMED, 404: ABSENT, 405: METHOD, 415: UNSUPPORTED}
     kind = kinds.get(error.status_code, MALFORMED)
-    return render_problem(request, Problem(kind, headers=error.headers, reason=error.detail))
+    facts: dict[str, Any] = {"reason": error.detail} if kind is MALFORMED else {}
+    return render_problem(request, Problem(kind, headers=error.headers, **facts))
 
 
 async def on_database(request: Request, error: Exception) -> Response:
@@ -172,6 +181,12 @@ async def on_conflict(request: Request, error: Exception) -> Response:
     return render_problem(request, Problem(CONFLICT, reason="it is there already"))
 
 
+async def on_unstorable(request: Request, error: Exception) -> Response:
+    """Answer 422 where a path or a query holds what no column does (NUL, a number beyond its range); nothing was done."""
+    log.warning("unstorable", extra={"fact": {"error": type(error).__name__, "path": request.url.path}})
+    return render_problem(request, Problem(INVALID))
+
+
 async def on_fault(request: Request, error: Exception) -> Response:
     """Log a fault of ours and say no more than that."""
     log.error("fault", exc_info=error, extra={"fact": {"path": request.url.path}})
@@ -185,6 +200,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(IntegrityError, on_conflict)
+    app.add_exception_handler(DataError, on_unstorable)
     app.add_exception_handler(OperationalError, on_database)
     app.add_exception_handler(PoolTimeout, on_database)
     app.add_exception_handler(Exception, on_fault)

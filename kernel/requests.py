@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,12 +12,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from sqlalchemy import ColumnElement, Select, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.concurrency import run_in_threadpool
 
-from kernel import record
+from kernel import files, record
 from kernel.clock import business_now
 from kernel.database import idempotency
 from kernel.identity import Policy, Principal
@@ -26,6 +28,7 @@ from kernel.problems import (
     MALFORMED,
     STALE,
     TOO_LARGE,
+    UNSUPPORTED,
     VERSION_REQUIRED,
     Kind,
     Problem,
@@ -35,6 +38,7 @@ from kernel.problems import (
 from kernel.wire import Action, Why
 from regulation.refusal import Refusal
 
+JSON = "application/json"
 LARGEST_BODY = 1024 * 1024
 DEEPEST_BODY = 32
 UNKEYED = ("/api/v1/auth/", "/internal/")
@@ -212,8 +216,12 @@ def check_json(raw: bytes) -> None:
     try:
         text = raw.decode("utf-8")
         _check_depth(text)
-        json.loads(text, object_pairs_hook=_strict_pairs, parse_constant=_no_constant, parse_int=_bounded_int)
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        parsed = json.loads(
+            text, object_pairs_hook=_strict_pairs, parse_constant=_no_constant, parse_int=_bounded_int, parse_float=_bounded_float
+        )
+        if "\\" in text:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+    except (UnicodeError, json.JSONDecodeError):
         raise Problem(MALFORMED, reason="not JSON in UTF-8") from None
 
 
@@ -223,7 +231,14 @@ def _bounded_int(digits: str) -> int:
     return int(digits)
 
 
-async def _take_body(request: Request) -> None:
+def _bounded_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise Problem(MALFORMED, reason="a number beyond every reader's range")
+    return number
+
+
+async def _take_body(request: Request, *, is_form: bool) -> None:
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > LARGEST_BODY:
         raise Problem(TOO_LARGE, limit=LARGEST_BODY)
@@ -234,7 +249,9 @@ async def _take_body(request: Request) -> None:
             raise Problem(TOO_LARGE, limit=LARGEST_BODY)
     raw = bytes(received)
     request._body = raw  # noqa: SLF001 - Starlette keeps a body that was read in this place; it offers no other
-    if raw:
+    if raw and not is_form:
+        if request.headers.get("content-type", JSON).partition(";")[0].strip().lower() != JSON:
+            raise Problem(UNSUPPORTED)
         check_json(raw)
     request.state.fingerprint = hashlib.sha256(str(request.url.query).encode() + b"\0" + raw).digest()
 
@@ -245,6 +262,7 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:  # noqa: ANN401 - as FastAPI has it
         """Say in the route's description who may call it."""
         super().__init__(path, endpoint, **given)
+        self.streams = any(dependant.call is files.receive for dependant in self.dependant.dependencies)
         for dependant in self.dependant.dependencies:
             if isinstance(dependant.call, Policy):
                 self.openapi_extra = dependant.call.described() | (self.openapi_extra or {})
@@ -254,9 +272,8 @@ class Route(APIRoute):
         original = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            is_upload = not request.headers.get("content-type", "application/json").startswith("application/json")
-            if request.method not in {"GET", "HEAD"} and not is_upload:
-                await _take_body(request)
+            if request.method not in {"GET", "HEAD"} and not self.streams:
+                await _take_body(request, is_form=self.body_field is not None and isinstance(self.body_field.field_info, Form))
             if request.method == "POST" and not request.url.path.startswith(UNKEYED):
                 key = request.headers.get("idempotency-key", "")
                 if not KEY_SHAPE.fullmatch(key):
@@ -341,16 +358,20 @@ Check = Callable[[], object]
 """A question to the regulation: it returns, or raises Refusal or Problem."""
 
 
-def offer(transaction: Transaction, method: str, href: str, check: Check) -> Action:
-    """Tell whether an action is open now by asking the very check that the command asks."""
+def why_not(transaction: Transaction, check: Check) -> Why | None:
+    """Ask, and tell why it was refused; None where it was not."""
     language = language_of(transaction.request)
     try:
         check()
     except Refusal as refusal:
-        return Action(
-            method=method, href=href, allowed=False, why=Why(**refusal_parts(refusal, language, transaction.service.settings.edition))
-        )
+        return Why(**refusal_parts(refusal, language, transaction.service.settings.edition))
     except Problem as problem:
         sentence = (problem.kind.en if language == "en" else problem.kind.zh).format_map(problem.facts)
-        return Action(method=method, href=href, allowed=False, why=Why(code=problem.kind.code, detail=sentence))
-    return Action(method=method, href=href, allowed=True)
+        return Why(code=problem.kind.code, detail=sentence)
+    return None
+
+
+def offer(transaction: Transaction, method: str, href: str, check: Check) -> Action:
+    """Tell whether an action is open now by asking the very check that the command asks."""
+    why = why_not(transaction, check)
+    return Action(method=method, href=href, allowed=why is None, why=why)

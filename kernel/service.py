@@ -182,7 +182,9 @@ def create_service(
         await service.peers.close()
         service.engine.dispose()
 
-    app = FastAPI(title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.service = service
     app.router.route_class = Route
     problems.install(app)

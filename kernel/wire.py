@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
@@ -15,6 +15,8 @@ from pydantic_core import CoreSchema, core_schema
 T = TypeVar("T")
 
 FORBIDDEN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Body(BaseModel):
@@ -47,6 +49,12 @@ def _from_text(value: object) -> object:
     return value
 
 
+def _from_iso(value: object) -> object:
+    if not isinstance(value, str) or not ISO_DATE.match(value):
+        raise ValueError("a date as YYYY-MM-DD is required")  # a bare number would be read as seconds since 1970
+    return value
+
+
 @dataclass(frozen=True)
 class Words:
     """Annotates a text that may have several lines: `least` to `limit` characters, trimmed, NFC-normalised."""
@@ -69,9 +77,13 @@ class Line(Words):
         return core_schema.no_info_after_validator_function(_one_line, super().__get_pydantic_core_schema__(source, handler))
 
 
-Day = Annotated[date, Field(strict=False), BeforeValidator(_from_text)]
+Day = Annotated[date, Field(strict=False, ge=date(1900, 1, 1), lt=date(2200, 1, 1)), BeforeValidator(_from_iso)]
 """A calendar day in Asia/Shanghai, `2026-03-01`."""
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_from_text)]
+Instant = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_from_iso),
+]
 """An instant with its offset, RFC 3339."""
 Id = Annotated[UUID, Field(strict=False), BeforeValidator(_from_text)]
 """An id, UUIDv7."""

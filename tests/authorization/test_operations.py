@@ -1,0 +1,127 @@
+"""Every operation before every sort of caller: who is let in, and that for whoever is, what never was is absent and nothing more."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from embedded.caller import Caller
+from kernel.clock import wall
+from kernel.identity import service_audience
+from tests.authorization.test_policies import operation_shape, routes_of
+from tests.intake.applicants import credit_code
+from tests.rig import Award
+
+OPERATIONS: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("operations.toml").read_text())
+CALLERS: Mapping[str, Mapping[str, Any]] = {
+    "applicant": {"role": "applicant", "org": credit_code(901)},
+    "endorser": {"role": "endorser", "body": "330703199"},
+    "reviewer": {"role": "reviewer"},
+    "office": {"role": "committee", "duties": ["office"]},
+    "chair": {"role": "committee", "duties": ["chair"]},
+    "member": {"role": "committee", "duties": ["member"]},
+    "supervisor": {"role": "supervisor"},
+    "platform": {"scope": "results:read"},
+}
+PERSONS = frozenset(CALLERS) - {"platform"}
+STRANGERS = ("nobody", "expired", "another audience", "a service", "no role")
+VALUES = {"section": "overview", "criterion": "3.1", "item": "4.1.2", "number": "1", "credit_code": credit_code(902), "edition": "none"}
+BESIDE = {"POST /internal/events", "PUT /internal/clock", "GET /internal/tasks", "GET /internal/dossier-access"}
+BESIDE |= {f"GET {path}" for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
+BESIDE |= {"GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}
+SECTION = {"summary": "概况", "employees": 1, "products": "产品"}
+
+
+class Walk:
+    """The product's operations, and a client for each sort of caller."""
+
+    def __init__(self, award: Award) -> None:
+        programs = [award.product.door.app, *award.product.programs.values()]
+        self.routes = {
+            operation_shape(f"{method} {route.path}"): route
+            for program in programs
+            for route in routes_of(program.router)
+            for method in route.methods or ()
+        }
+        self.clients = {name: award.client(**caller) for name, caller in CALLERS.items()}
+        self.clients |= {name: award.client() for name in STRANGERS}
+        sign, office = award.product.door.tokens.sign, CALLERS["office"]
+        tokens = {
+            "expired": sign("p1", office, now=wall() - timedelta(hours=1)),
+            "another audience": sign("p1", office, audience=service_audience("workflow")),
+            "a service": sign("intake", {"scope": "service"}, audience=service_audience("workflow")),
+            "no role": sign("p1", {}),
+        }
+        for name, token in tokens.items():
+            self.clients[name].headers["Authorization"] = f"Bearer {token}"
+        document = self.clients["nobody"].get("/openapi.json").json()
+        self.bodies = {
+            operation_shape(f"{method.upper()} {path.removeprefix('/api/v1')}"): example_of(document, operation)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+        }
+
+    def send(self, operation: str, client: Caller, **instead: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        """Send a request that is right but for the things it names, which never were; `instead` takes the place of its body."""
+        method, _, _ = operation.partition(" ")
+        route = self.routes[operation]
+        path = route.path
+        for name in route.param_convertors:
+            path = path.replace(f"{{{name}}}", VALUES.get(name, str(uuid4())))
+        params = {"cycle": str(uuid4()), "dry_run": "true"} | ({"name": "a.pdf", "requirement": "3.1"} if "attachments" in path else {})
+        given: dict[str, Any] = {"json": SECTION if "/sections/" in path else self.bodies.get(operation)}
+        if path.endswith("/attachments"):
+            given = {"content": b"%PDF-1.7"}
+        headers = {"If-Match": '"0"'} | instead.pop("headers", {})
+        return client.request(method, path, params=params, headers=headers, **(instead or given))
+
+
+def example_of(document: Mapping[str, Any], operation: Mapping[str, Any]) -> object:
+    media: Mapping[str, Any] = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if "examples" in media:
+        return next(iter(media["examples"].values()))["value"]
+    schema = media.get("schema", {})
+    while "$ref" in schema or "oneOf" in schema:
+        schema = schema["oneOf"][0] if "oneOf" in schema else document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema.get("examples", [None])[0]
+
+
+@pytest.fixture(scope="module")
+def walk(award: Award) -> Walk:
+    award.at("2026-03-20T09:00:00+08:00")
+    return Walk(award)
+
+
+def test_every_route_has_a_row_and_every_row_a_route(walk: Walk) -> None:
+    """Beside the API are peers' routes, which take a service's token for that very service, and operators'; the door leads to neither."""
+    assert set(walk.routes) == set(OPERATIONS) | BESIDE
+
+
+def is_let_in(opens: str, caller: str) -> bool:
+    return opens == "anyone" or caller in (PERSONS if opens == "signed-in" else opens.split())
+
+
+def expected(row: Mapping[str, Any], caller: str) -> list[int]:
+    if caller in {"expired", "another audience", "a service"}:
+        return [401]
+    if caller == "nobody" and row["opens"] != "anyone":
+        return [401]
+    return row.get("answers", [404]) if is_let_in(row["opens"], caller) else [403]
+
+
+def test_each_caller_opens_what_the_table_says_and_nothing_else(walk: Walk) -> None:
+    wrong, cells = [], 0
+    for operation, row in OPERATIONS.items():
+        for caller, client in walk.clients.items():
+            answer, wanted = walk.send(operation, client), expected(row, caller)
+            cells += 1
+            problem = answer.json() if answer.status_code == 404 else {}
+            if answer.status_code not in wanted or set(problem) - {"type", "title", "status", "code", "detail", "request_id"}:
+                wrong.append(f"{operation} before {caller}: {answer.status_code}, not {wanted}: {answer.text[:200]}")
+    print(f"authorization: {cells} cells of {len(OPERATIONS)} operations and {len(walk.clients)} callers")  # noqa: T201 - how much was walked
+    assert wrong == [], "\n".join(wrong)
