@@ -1,9 +1,7 @@
 """How a winner may use the honour, and how an award is called."""
 
 import re
-from datetime import date
 
-from regulation.calendar import anniversary
 from regulation.edition import Parameters
 from regulation.refusal import Language, Refusal
 
@@ -28,11 +26,3 @@ def check_honour_use(wording: str, year: int, *, promotes_product: bool, revoked
         raise Refusal("honour_for_product", "7.4")
     if not re.search(rf"(?<!\d){year}(?!\d)", wording):
         raise Refusal("honour_without_year", "7.4", year=year)
-
-
-def promotion_due(published_on: date, last: date | None, p: Parameters) -> date:
-    """Give the day by which a winner is to promote its methods, or to report improvement, again: so many years after it did last.
-
-    Clauses 7.3, 2.2.5.
-    """
-    return anniversary(last or published_on, p.promotion_years)

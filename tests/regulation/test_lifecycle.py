@@ -12,7 +12,6 @@ from regulation.implementation import Share, Voting
 from regulation.lifecycle import (
     APPLICATION,
     AWARD,
-    MEETING,
     MOTIONS,
     NAMES,
     NOTICE,
@@ -40,7 +39,6 @@ TABLES = [
     NOTICE,
     OBJECTION,
     AWARD,
-    MEETING,
     *map(motion, MOTIONS),
 ]
 CLOSES = datetime(2026, 5, 1, tzinfo=CHINA)
@@ -152,4 +150,4 @@ def test_every_state_is_reached_from_the_first(table: dict[tuple[str, str], Step
 def test_more_votes_than_voters_are_a_fault_of_the_program() -> None:
     share = Share(1, 2, more_than=True)
     with pytest.raises(ValueError, match="more votes than voters"):
-        result(3, 1, 3, 0, 0, Voting(share, share, "present", "named", votes_changeable=False, members_recused=True))
+        result(3, 1, 3, 0, 0, Voting(share, share, "present", "named", members_recused=True))
