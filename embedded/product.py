@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -30,17 +31,20 @@ SERVICES: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the programs prove themselves with: a database password and a client secret each."""
+    """What the programs prove themselves with: a database password, a client secret and a record key's seed each."""
 
     passwords: Mapping[str, str]
     clients: Mapping[str, str]
+    seeds: Mapping[str, str]
 
 
 def kept_secrets(folder: Path) -> Secrets:
     """Read this installation's secrets, made at the first start in a file of mode 0600."""
     path = folder / "secrets.json"
     if not path.exists():
-        made = {kind: {name: secrets.token_urlsafe(32) for name in SERVICES} for kind in ("passwords", "clients")}
+        made = {
+            kind: {name: b64encode(secrets.token_bytes(32)).decode() for name in SERVICES} for kind in ("passwords", "clients", "seeds")
+        }
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             json.dump(made, file)
@@ -71,6 +75,7 @@ class Product:
                 "environment": environment,
                 "database_url": url(service).render_as_string(hide_password=False),
                 "service_secret": SecretStr(kept.clients[service]),
+                "record_seed": SecretStr(kept.seeds[service]),
                 "files": folder / "files",
             }
 

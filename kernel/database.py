@@ -61,6 +61,7 @@ leaf = Table(
     Column("index", BigInteger, primary_key=True, autoincrement=False),
     Column("event_id", Uuid, ForeignKey("event.id"), nullable=False, unique=True),
     Column("hash", LargeBinary, nullable=False, comment="RFC 6962 leaf hash of the event's canonical JSON"),
+    Column("nodes", ARRAY(LargeBinary), nullable=False, comment="hashes of the subtrees that this leaf completes, from level 1 upwards"),
 )
 outbox = Table(
     "outbox",

@@ -1,6 +1,5 @@
 """The record: every decision is an event in an append-only table, written with the business rows, then given its place in one order."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ import rfc8785
 from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from kernel import merkle
 from kernel.clock import wall
 from kernel.database import event, leaf, new_id, outbox, unsequenced
 
@@ -70,7 +70,32 @@ def document(row: Row[Any]) -> dict[str, Any]:
 
 def leaf_hash(content: Mapping[str, Any]) -> bytes:
     """Hash an event's RFC 8785 canonical JSON as an RFC 6962 leaf."""
-    return hashlib.sha256(b"\x00" + rfc8785.dumps(dict(content))).digest()
+    return merkle.leaf_hash(rfc8785.dumps(dict(content)))
+
+
+class Tree:
+    """The record's Merkle tree, read node by node as a root or a proof needs them."""
+
+    def __init__(self, session: Session) -> None:
+        """Read over this session; what was read or added is kept."""
+        self._session = session
+        self._nodes: dict[tuple[int, int], bytes] = {}
+        self.size: int = session.scalar(select(func.coalesce(func.max(leaf.c.index) + 1, 0))) or 0
+
+    def node(self, level: int, index: int) -> bytes:
+        """Give a complete subtree's hash: it stands with the leaf that completed it."""
+        if (level, index) not in self._nodes:
+            last = ((index + 1) << level) - 1
+            row = self._session.execute(select(leaf.c.hash, leaf.c.nodes).where(leaf.c.index == last)).one()
+            self._nodes |= {(height, last >> height): digest for height, digest in enumerate([row.hash, *row.nodes])}
+        return self._nodes[level, index]
+
+    def add(self, digest: bytes) -> list[bytes]:
+        """Take in the next leaf; gives the subtrees that it completes."""
+        nodes = merkle.completed(self.size, digest, self.node)
+        self._nodes |= {(height, self.size >> height): one for height, one in enumerate([digest, *nodes])}
+        self.size += 1
+        return nodes
 
 
 def sequence(session: Session) -> int:
@@ -88,8 +113,12 @@ def sequence(session: Session) -> int:
     ).all()
     if not waiting:
         return 0
-    start: int = session.scalar(select(func.coalesce(func.max(leaf.c.index) + 1, 0))) or 0
-    leaves = [{"index": start + i, "event_id": row.id, "hash": leaf_hash(document(row))} for i, row in enumerate(waiting)]
+    tree = Tree(session)
+    start, hashes = tree.size, [leaf_hash(document(row)) for row in waiting]
+    leaves = [
+        {"index": start + i, "event_id": row.id, "hash": digest, "nodes": tree.add(digest)}
+        for i, (row, digest) in enumerate(zip(waiting, hashes, strict=True))
+    ]
     session.execute(insert(leaf), leaves)
     letters = [{"peer": peer, "leaf_index": start + i} for i, row in enumerate(waiting) for peer in row.told]
     if letters:

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import ConfigDict
 from sqlalchemy import select, text
@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel import logs, problems
+from kernel.checkpoint import Note, record_routes
 from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
-from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Supervisor, Verifier, service_audience
+from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
 from kernel.problems import PEER_UNREACHABLE, Kind, Problem
-from kernel.record import events_after
 from kernel.relay import Peers, Relay, Transports
-from kernel.requests import InTransaction, Limit, ReplayedAnswer, Route, Transaction, on_replay
+from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
 from kernel.settings import Environment, ServiceName, Settings
 from kernel.wire import Answer, Body, Id, Instant
 
@@ -191,7 +191,8 @@ def create_service(
     app.add_exception_handler(ReplayedAnswer, on_replay)
     for router in routers:
         app.include_router(router, prefix=API)
-    app.include_router(record_routes(service.name), prefix=API)
+    note = Note(service.name, service.settings.record_seed.get_secret_value())
+    app.include_router(record_routes(service.name, note), prefix=API)
     app.include_router(internal_routes(listeners or {}, tasks, service.settings.environment))
     app.include_router(health_routes())
     app.add_middleware(Metered, service=service)
@@ -234,45 +235,6 @@ def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, envi
             set_clock(transaction.session, setting.now, running=setting.running)
 
     return internal
-
-
-class RecordedEvent(Answer):
-    """One event of the record, with its place and leaf hash."""
-
-    index: int
-    leaf_hash: str
-    id: UUID
-    at: datetime
-    recorded_at: datetime
-    kind: str
-    subject: str
-    actor: str | None
-    role: str | None
-    clause: str | None
-    facts: dict[str, Any]
-    request_id: str
-    told: list[str]
-
-
-class RecordPage(Answer):
-    """A stretch of the record in its order; ask again with `after` set to the last index."""
-
-    items: list[RecordedEvent]
-
-
-def record_routes(name: str) -> APIRouter:
-    """Serve this service's record to the supervision group."""
-    routes = APIRouter(route_class=Route, tags=["record"], prefix="/record")
-
-    @routes.get(f"/{name}/events", operation_id=f"list_{name}_events")
-    def list_events(
-        _supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1)] = -1
-    ) -> RecordPage:
-        """Read the record in its order (7.1)."""
-        found = events_after(transaction.session, after, limit)
-        return RecordPage(items=[RecordedEvent(**content) for _, content in found])
-
-    return routes
 
 
 def health_routes() -> APIRouter:

@@ -51,6 +51,7 @@ class Programs:
             "port": str(self._ports[name]),
             "database_url": self._server.url(name, self._kept.passwords[name], self.database).render_as_string(hide_password=False),
             "service_secret": self._kept.clients[name],
+            "record_seed": self._kept.seeds[name],
             "files": str(self._folder / "files"),
             "state": str(self._folder),
         }

@@ -89,6 +89,7 @@ def upgrade() -> None:
     sa.Column('index', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('event_id', sa.Uuid(), nullable=False),
     sa.Column('hash', sa.LargeBinary(), nullable=False, comment="RFC 6962 leaf hash of the event's canonical JSON"),
+    sa.Column('nodes', postgresql.ARRAY(sa.LargeBinary()), nullable=False, comment='hashes of the subtrees that this leaf completes, from level 1 upwards'),
     sa.ForeignKeyConstraint(['event_id'], ['event.id'], name=op.f('fk_leaf_event_id_event')),
     sa.PrimaryKeyConstraint('index', name=op.f('pk_leaf')),
     sa.UniqueConstraint('event_id', name=op.f('uq_leaf_event_id'))
