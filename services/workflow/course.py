@@ -125,7 +125,18 @@ def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) 
         raise absent()
 
 
-def check_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
+def has_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
+    """Tell whether the caller has given the confidentiality undertaking for this cycle (7.6)."""
+    return transaction.session.get(Undertaking, (principal.person, cycle.id)) is not None
+
+
+def check_undertaken(transaction: Transaction, principal: Principal | None, cycle: Cycle) -> None:
     """Refuse whoever has given no confidentiality undertaking for this cycle (7.6)."""
-    given = transaction.session.get(Undertaking, (principal.person, cycle.id))
+    given = transaction.session.get(Undertaking, (principal.person, cycle.id)) if principal else None
     check_undertaking(given.given_on if given else None, disqualified=False)
+
+
+def check_secrets(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
+    """Admit to what the cycle's papers say of applicants: who is part of the cycle, once the undertaking is given (7.6)."""
+    check_insight(transaction, principal, cycle)
+    check_undertaken(transaction, principal, cycle)

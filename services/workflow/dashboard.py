@@ -16,7 +16,7 @@ from regulation.launch import check_launch
 from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
 from services.workflow.course import check_move, is_supervisor, parameters_of, phase_of, plan_of
-from services.workflow.evaluation import check_evaluate
+from services.workflow.evaluation import check_confirm_evaluation, check_evaluate
 from services.workflow.notice import check_end, check_publish
 from services.workflow.roster import seats_of, supervisors_of
 from services.workflow.shortlist import check_confirm
@@ -105,7 +105,7 @@ OFFICE_ACTIONS: Mapping[str, tuple[str, str, CycleCheck]] = {
     "announce": ("POST", "announcement", check_announceable),
     "confirm_shortlist": ("POST", "shortlist", check_confirm),
     "evaluate": ("POST", "evaluation", check_evaluate),
-    "confirm_evaluation": ("POST", "evaluation/confirmation", moving("confirm_evaluation")),
+    "confirm_evaluation": ("POST", "evaluation/confirmation", check_confirm_evaluation),
     "publish_notice": ("POST", "notices", check_publish),
     "end_deliberation": ("POST", "deliberation-end", check_end),
     "approve": ("POST", "approval", check_approve),

@@ -15,7 +15,17 @@ from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules
 from regulation.score import Score, total
 from regulation.shortlist import Seeker, candidates, check_candidates
-from services.workflow.course import check_insight, check_move, find_cycle, hidden_from, lock_cycle, move, parameters_of, rules_of
+from services.workflow.course import (
+    check_move,
+    check_secrets,
+    check_undertaken,
+    find_cycle,
+    hidden_from,
+    lock_cycle,
+    move,
+    parameters_of,
+    rules_of,
+)
 from services.workflow.stage import Departure, ExactScore, Insider, check_stage, contenders, exact, results, score_of, set_stage
 from services.workflow.tables import Contender, Cycle, Evaluation, StageResult
 
@@ -90,9 +100,16 @@ class EvaluationAnswer(Answer):
 
 
 def check_evaluate(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to evaluate in the wrong phase, or before every panel's site report (5.3.3)."""
+    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's site report (5.3.3, 7.6)."""
     check_move(transaction, cycle, "evaluate")
+    check_undertaken(transaction, transaction.actor, cycle)
     check_stage(transaction, cycle, "site", contenders(transaction, cycle, "shortlisted"))
+
+
+def check_confirm_evaluation(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse to report the candidates in the wrong phase, or without an undertaking (2.2.3, 7.6)."""
+    check_move(transaction, cycle, "confirm_evaluation")
+    check_undertaken(transaction, transaction.actor, cycle)
 
 
 def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
@@ -137,7 +154,7 @@ def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
 def confirm_evaluation(transaction: Transaction, cycle_id: UUID, confirmation: CandidatesConfirmation) -> Evaluation:
     """Confirm the candidates, as computed or with reasons for each departure, and report them to the committee (2.2.3)."""
     cycle = lock_cycle(transaction, cycle_id)
-    check_move(transaction, cycle, "confirm_evaluation")
+    check_confirm_evaluation(transaction, cycle)
     evaluation = transaction.session.get_one(Evaluation, cycle.id)
     p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
     standing = contenders(transaction, cycle, "shortlisted")
@@ -198,7 +215,7 @@ def show_evaluation(transaction: Transaction, principal: Principal, cycle: Cycle
     actions = {}
     if principal.has_duty("office"):
         href = f"{API}/cycles/{cycle.id}/evaluation/confirmation"
-        actions["confirm"] = offer(transaction, "POST", href, lambda: check_move(transaction, cycle, "confirm_evaluation"))
+        actions["confirm"] = offer(transaction, "POST", href, lambda: check_confirm_evaluation(transaction, cycle))
     return EvaluationAnswer.model_validate(
         report
         | {
@@ -238,7 +255,7 @@ def post_confirmation(
 def get_evaluation(cycle_id: UUID, insider: Insider, transaction: InTransaction) -> EvaluationAnswer:
     """Read the evaluation report; 404 before it is computed."""
     cycle = find_cycle(transaction, cycle_id)
-    check_insight(transaction, insider, cycle)
+    check_secrets(transaction, insider, cycle)
     evaluation = transaction.session.get(Evaluation, cycle_id)
     if evaluation is None:
         raise absent()

@@ -20,7 +20,7 @@ from kernel.wire import Action, Answer, Body, Id, Line, Name, Page, Why, Words
 from regulation import lifecycle
 from regulation.notice import check_dismissal, check_ruling
 from services.workflow.ballot.use_cases import check_motion_passed
-from services.workflow.course import check_insight, find_cycle, hidden_from, lock_cycle
+from services.workflow.course import check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
 from services.workflow.stage import Insider
 from services.workflow.tables import Contender, Cycle, Notice, NoticeName, Objection, ObjectionContact
@@ -283,6 +283,7 @@ def _lock(transaction: Transaction, objection_id: UUID) -> Objection:
     objection = transaction.session.get(Objection, objection_id, with_for_update=True, populate_existing=True)
     if objection is None or _hidden(transaction, objection):
         raise absent()
+    check_undertaken(transaction, transaction.actor, find_cycle(transaction, objection.cycle_id))
     return objection
 
 
@@ -293,6 +294,7 @@ def show_objection(transaction: Transaction, principal: Principal, objection: Ob
     here = f"{API}/objections/{objection.id}"
 
     def check(action: str) -> object:
+        check_undertaken(transaction, principal, find_cycle(transaction, objection.cycle_id))
         return lifecycle.step(lifecycle.OBJECTION, objection.state, action)
 
     actions = {
@@ -357,7 +359,7 @@ def list_objections(
 ) -> Page[ObjectionAnswer]:
     """List a cycle's docket, in the order received."""
     found = find_cycle(transaction, cycle)
-    check_insight(transaction, insider, found)
+    check_secrets(transaction, insider, found)
     hidden = hidden_from(transaction, insider, found)
     statement = select(Objection).where(Objection.cycle_id == cycle)
     if hidden:
@@ -372,7 +374,7 @@ def list_objections(
 def get_objection(objection_id: UUID, insider: Insider, transaction: InTransaction) -> ObjectionAnswer:
     """Read one case of the docket."""
     objection = _find(transaction, objection_id)
-    check_insight(transaction, insider, find_cycle(transaction, objection.cycle_id))
+    check_secrets(transaction, insider, find_cycle(transaction, objection.cycle_id))
     transaction.version = objection.version
     return show_objection(transaction, insider, objection)
 

@@ -15,7 +15,7 @@ from regulation import shortlist as rule
 from regulation.score import Score
 from regulation.shortlist import Standing, check_shortlist
 from services.workflow.ballot.use_cases import check_motion_passed
-from services.workflow.course import check_insight, check_move, find_cycle, hidden_from, lock_cycle, move, parameters_of
+from services.workflow.course import check_move, check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle, move, parameters_of
 from services.workflow.evaluation import check_evaluate
 from services.workflow.stage import (
     Departure,
@@ -68,8 +68,9 @@ class ShortlistAnswer(Answer):
 
 
 def check_confirm(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse a shortlist in the wrong phase, or before every panel's report (2.3.3)."""
+    """Refuse a shortlist in the wrong phase, without an undertaking, or before every panel's report (2.3.3, 7.6)."""
     check_move(transaction, cycle, "confirm_shortlist")
+    check_undertaken(transaction, transaction.actor, cycle)
     check_stage(transaction, cycle, "material", contenders(transaction, cycle, "eligible"))
 
 
@@ -180,7 +181,7 @@ def post_shortlist(
 def get_shortlist(cycle_id: UUID, insider: Insider, transaction: InTransaction) -> ShortlistAnswer:
     """Read the confirmed shortlist with every score it rests on; 404 before it is confirmed."""
     cycle = find_cycle(transaction, cycle_id)
-    check_insight(transaction, insider, cycle)
+    check_secrets(transaction, insider, cycle)
     shortlist = transaction.session.get(Shortlist, cycle_id)
     if shortlist is None:
         raise absent()

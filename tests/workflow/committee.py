@@ -107,6 +107,8 @@ class Committee:
         ok(self.office.post(f"/cycles/{cycle}/launch"))
         announcement = {"announced_on": "2026-02-20", "medium": "金东新闻", "text": "申报工作启动。"}
         ok(self.office.post(f"/cycles/{cycle}/announcement", json=announcement))
+        for person in ("office-1", "supervisor-1"):
+            self.tell("undertaking.given", person=person, cycle=cycle)
         return cycle
 
     def tell(self, kind: str, sender: str = "scoring", /, **facts: object) -> None:

@@ -53,6 +53,10 @@ def test_an_exact_tie_across_the_cap_goes_to_the_committee(committee: Committee)
     closed = ok(committee.office.post(f"/motions/{motion}/closing"))
     assert [ballot["won"] for ballot in closed["ballots"]] == [True, None, None, None]
     tie = {"among": "winners", "motion": motion, "award": "quality"}
+    notice = {"text": "公示", "medium": "网站", "names": [{"application": ids[0], "motion": motion}]}
+    refused(committee.office.post(f"/cycles/{cycle}/notices", json=notice), "winners_tied", "5.4.2")
+    again = {"kind": "winners", "title": "再议", "names": names_of(four[1:2])}
+    refused(committee.office.post(f"/cycles/{cycle}/motions", json=again), "one_award_each", "5.4.1")
     three = {"kind": "major_matter", "title": "并列", "tie": {**tie, "applications": ids[1:]}}
     refused(committee.office.post(f"/cycles/{cycle}/motions", json=three), "tie_decided_wrongly", "2.1.2")
     committee.decide(cycle, "major_matter", tie={**tie, "applications": [ids[1], ids[3]]})
@@ -93,6 +97,22 @@ def test_a_recused_member_leaves_numerator_and_denominator_and_does_not_see_the_
     assert closed["ballots"][1]["outcome"] == "no_quorum"
     committee.tell("recusal.lifted", person="member-1", credit_code=two[0]["credit_code"])
     assert len(ok(member.get(f"/motions/{motion}"))["ballots"]) == 2
+
+
+def test_an_open_vote_loses_only_who_steps_back_or_declares_an_interest(committee: Committee) -> None:
+    one = eligible(9)
+    cycle = committee.deliberate(2044, [one], [700])
+    motion = committee.propose(cycle, "winners", names=names_of([one]))
+    ok(committee.office.post(f"/motions/{motion}/opening"))
+    recusal = {"person": "member-2", "name": one["application"], "reason": "亲属任职"}
+    refused(committee.office.post(f"/motions/{motion}/recusals", json=recusal), "roll_frozen", "5.4.2")
+    committee.vote(motion, 1, name=one["application"])
+    for person in ("chair-1", "member-1"):
+        committee.tell("recusal.declared", person=person, credit_code=one["credit_code"], kind="family", source="declared")
+    ballot = ok(committee.office.get(f"/motions/{motion}"))["ballots"][0]
+    assert (ballot["recused"], ballot["quorum"]) == (["member-1"], 3)
+    for person in ("chair-1", "member-1"):
+        committee.tell("recusal.lifted", person=person, credit_code=one["credit_code"])
 
 
 def test_a_motion_all_of_whose_names_one_is_recused_from_is_absent(committee: Committee) -> None:

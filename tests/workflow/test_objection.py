@@ -85,6 +85,56 @@ def test_an_upheld_objection_lets_the_name_fall_and_a_substitute_gets_seven_days
     assert {one["application"] for one in awards} == set(year.names[1:4])
 
 
+def test_a_name_that_falls_after_the_approval_takes_the_whole_approval_back(award: Award) -> None:
+    year = Year(award, 2056, FIVE)
+    year.noticed(2)
+    award.at(OVER)
+    assert len(ok(year.approve())["awards"]) == 2
+    year.tell("application.withdrawn", "intake", application=year.names[0])
+    assert (year.phase(), ok(year.office.get("/awards", params={"year": 2056}))["items"]) == ("deliberation", [])
+    ok(year.post("deliberation-end", reasons="不再递补"))
+    assert [one["application"] for one in ok(year.approve())["awards"]] == [year.names[1]]
+
+
+def test_an_approval_names_nobody_and_a_refusal_of_nobody_is_of_all(award: Award) -> None:
+    year = Year(award, 2057, FIVE)
+    year.noticed(2)
+    award.at(OVER)
+    decision = {"document_number": "金东政发〔2026〕12号", "dated": "2026-09-09"}
+    assert year.post("approval", decision="approve", names=year.names[:1], **decision).status_code == 422
+    ok(year.approve())
+    assert ok(year.post("approval", decision="refuse", names=[], **decision))["phase"] == "deliberation"
+    fallen = ok(year.anyone.get("/public/notices", params={"limit": 200}))["items"]
+    states = {name["application"]: name["state"] for notice in fallen for name in notice["names"]}
+    assert {states[name] for name in year.names[:2]} == {"fallen"}
+
+
+def test_a_cycle_cancelled_after_its_approval_leaves_no_award_and_frees_the_year(award: Award) -> None:
+    year = Year(award, 2058, FIVE)
+    year.noticed(1)
+    award.at(OVER)
+    ok(year.approve())
+    motion = year.committee.decide(year.cycle, "cancellation", text="评审程序有误")
+    ok(year.post("cancellation", motion=motion["id"]))
+    assert ok(year.office.get("/awards", params={"year": 2058}))["items"] == []
+    assert ok(year.office.post("/cycles", json={"year": 2058}, params={"dry_run": "true"}))["phase"] == "planned"
+
+
+def test_nobody_reads_the_docket_or_the_results_before_promising_secrecy(award: Award) -> None:
+    year = Year(award, 2059, FIVE)
+    objection = objected(year, year.noticed(), year.names[0])
+    silent = award.client("committee", "office-silent", duties=["office"])
+    for path in (f"/objections/{objection}", f"/objections?cycle={year.cycle}", f"/cycles/{year.cycle}/shortlist",
+                 f"/cycles/{year.cycle}/evaluation"):  # fmt: skip
+        refused(silent.get(path), "undertaking_missing", "7.6")
+    shown = ok(silent.get(f"/cycles/{year.cycle}/motions", params={"limit": 200}))["items"]
+    assert {one["kind"] for one in shown} == {"rules"}
+    winners = next(one["id"] for one in ok(year.office.get(f"/cycles/{year.cycle}/motions"))["items"] if one["kind"] == "winners")
+    refused(silent.get(f"/motions/{winners}"), "undertaking_missing", "7.6")
+    results = ok(silent.post("/objections/dismissals", json={"items": [{"objection": objection, "reasons": "无"}]}))["items"]
+    assert [(one["dismissed"], one["why"]["clause"]) for one in results] == [(False, "7.6")]
+
+
 def test_without_a_substitute_the_other_names_go_on(award: Award) -> None:
     year = Year(award, 2094, FIVE)
     objection = objected(year, year.noticed(2), year.names[0])
@@ -151,6 +201,7 @@ def test_whoever_is_recused_does_not_see_what_is_held_against_the_organisation(a
     year = Year(award, 2098, FIVE)
     objection = objected(year, year.noticed(), year.names[0])
     year.tell("recusal.declared", person="office-r", credit_code=year.codes[year.names[0]], kind="family", source="declared")
+    year.tell("undertaking.given", person="office-r")
     recused = award.client("committee", "office-r", duties=["office"])
     assert recused.get(f"/objections/{objection}").status_code == 404
     assert ok(recused.get("/objections", params={"cycle": year.cycle}))["items"] == []

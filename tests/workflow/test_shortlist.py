@@ -77,10 +77,33 @@ def test_a_tie_that_stays_is_the_committees_to_decide(award: Award) -> None:
     assert (confirmed["tie_broken_by"], confirmed["decided_by"]) == ("motion", motion["id"])
 
 
+def test_whoever_is_recused_from_one_of_the_tied_has_no_vote_on_the_tie(award: Award) -> None:
+    contenders = nine()
+    contenders[7] = {"material": points(600)}
+    year = Year(award, 2069, contenders)
+    year.report("material", year.material, year.names)
+    year.tell("recusal.declared", person="member-1", credit_code=year.codes[year.names[7]], kind="family", source="declared")
+    not_tied = {"kind": "major_matter", "title": "并列", "tie": {"among": "shortlist", "applications": [year.names[0]]}}
+    refused(year.office.post(f"/cycles/{year.cycle}/motions", json=not_tied), "shortlist_decision", "5.3.2")
+    motion = year.committee.propose(year.cycle, "major_matter", tie={"among": "shortlist", "applications": [year.names[8]]})
+    assert ok(year.office.post(f"/motions/{motion}/opening"))["ballots"][0]["recused"] == ["member-1"]
+    assert year.committee.voters["member-1"].post(f"/motions/{motion}/ballots", json={"vote": "yes"}).status_code == 404
+
+
+def test_a_report_after_the_stage_was_closed_changes_nothing(award: Award) -> None:
+    year = Year(award, 2070, nine()[:3])
+    year.reviewed()
+    year.report("material", {year.names[0]: points(999)}, year.names)
+    year.report("site", year.site)
+    totals = {one["application"]: one["total"]["points"] for one in ok(year.post("evaluation"))["applications"]}
+    assert totals == {name: f"{700 - place}.00" for place, name in enumerate(year.names)}
+
+
 def test_a_recused_person_of_the_office_does_not_see_the_organisation(award: Award) -> None:
     year = Year(award, 2067, nine()[:3])
     year.reviewed()
     year.tell("recusal.declared", person="office-r", credit_code=year.codes[year.names[0]], kind="family", source="declared")
+    year.tell("undertaking.given", person="office-r")
     recused = award.client("committee", "office-r", duties=["office"])
     seen = ok(recused.get(f"/cycles/{year.cycle}/shortlist"))
     assert seen["applications"] == year.names[1:]

@@ -33,7 +33,7 @@ from services.workflow.ballot.use_cases import (
     recuse_member,
     visible_ballots,
 )
-from services.workflow.course import check_insight, find_cycle, hidden_from
+from services.workflow.course import check_insight, find_cycle, has_undertaken, hidden_from
 from services.workflow.stage import Insider
 from services.workflow.tables import Ballot, Contender, Cycle, Motion, Vote
 
@@ -137,7 +137,10 @@ def post_motion(
 def list_motions(
     cycle_id: UUID, insider: Insider, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[MotionAnswer]:
-    """List a cycle's motions in the order they were proposed, without those about organisations the caller is recused from."""
+    """List a cycle's motions in the order they were proposed: without those about organisations the caller is recused from (2.4.5).
+
+    Those about any organisation are for those who have given the undertaking (7.6).
+    """
     cycle = find_cycle(transaction, cycle_id)
     check_insight(transaction, insider, cycle)
     hidden = list(hidden_from(transaction, insider, cycle))
@@ -149,6 +152,9 @@ def list_motions(
             ~func.coalesce(Motion.subject["credit_codes"].has_any(array(hidden, type_=Text)), false()),
         )
     )
+    if not has_undertaken(transaction, insider, cycle):
+        named = Motion.subject["credit_codes"].as_string()
+        seen = seen.where(Ballot.credit_code.is_(None), func.coalesce(named, "[]") == "[]")
     statement = select(Motion).where(Motion.cycle_id == cycle.id, Motion.id.in_(seen))
     found, following = paginate(transaction.session, statement, Motion.id, cursor, limit)
     return Page(items=[show_motion(transaction, motion) for motion in found], next_cursor=following)

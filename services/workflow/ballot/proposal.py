@@ -16,7 +16,7 @@ from regulation.score import Score
 from regulation.shortlist import Seeker, candidates, shortlist
 from services.workflow.ballot.schemas import MajorMatter, NewMotion, ProposedName, RulesMotion, RulingMotion, Tie, WinnersMotion
 from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winning_ballots
-from services.workflow.course import lock_cycle, parameters_of, phase_of, rules_hash, rules_of
+from services.workflow.course import check_undertaken, lock_cycle, parameters_of, phase_of, rules_hash, rules_of
 from services.workflow.shortlist import check_confirm, standings_of
 from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, Objection
 
@@ -25,6 +25,8 @@ def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> 
     """Put a motion before the committee, with its ballots."""
     cycle = lock_cycle(transaction, cycle_id)
     reported = reported_candidates(transaction, cycle) if isinstance(new, WinnersMotion) else {}
+    if isinstance(new, WinnersMotion | RulingMotion) or (isinstance(new, MajorMatter) and new.tie):
+        check_undertaken(transaction, transaction.actor, cycle)
     step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
     subject: dict[str, Any] = {}
     names: list[tuple[Contender, str]] = []

@@ -84,11 +84,13 @@ def concerned(motion: Motion, ballot: Ballot) -> set[str]:
 
 
 def visible_ballots(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion) -> Sequence[Ballot]:
-    """Give the ballots that exist for this caller; 404 where none does (2.4.5)."""
+    """Give the ballots that exist for this caller; 404 where none does (2.4.5), refused on names before the undertaking (7.6)."""
     hidden = hidden_from(transaction, principal, cycle)
     found = [ballot for ballot in ballots_of(transaction, motion) if not concerned(motion, ballot) & hidden]
     if not found:
         raise absent()
+    if any(concerned(motion, ballot) for ballot in found):
+        check_undertaken(transaction, principal, cycle)
     return found
 
 
