@@ -19,6 +19,7 @@ from kernel.settings import ServiceName
 
 ROUTES: Mapping[str, ServiceName] = {
     "/cycles/{cycle}/screening-closure": "intake",
+    "/cycles/{cycle}/screening": "intake",
     "/cycles/{cycle}/diagnostics": "scoring",
     "/record/gateway": "gateway",
     "/record/intake": "intake",
@@ -36,6 +37,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/forms": "intake",
     "/verifications": "intake",
     "/endorsing-bodies": "intake",
+    "/endorsements": "intake",
     "/criteria": "intake",
     "/rubrics": "scoring",
     "/reviewers": "scoring",

@@ -21,6 +21,7 @@ from kernel import logs, problems
 from kernel.checkpoint import Note, record_routes
 from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
+from kernel.files import open_store
 from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
 from kernel.problems import PEER_UNREACHABLE, Kind, Problem
 from kernel.relay import Peers, Relay, Transports
@@ -70,6 +71,7 @@ class Service:
         self.engine = make_engine(settings.database(), name, settings.pool_size)
         self.sessions: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         self.peers = Peers(name, settings, transports or {})
+        self.files = open_store(settings)
         self.relay = Relay(self.sessions, self.peers, name)
         self.verifier = Verifier(settings.issuer, frozenset({API_AUDIENCE, service_audience(name)}), self._fetch_keys)
         self._arrived = ""

@@ -16,7 +16,7 @@ from kernel.requests import Transaction
 from regulation import edition, lifecycle
 from regulation.conduct import check_undertaking
 from regulation.edition import Parameters
-from services.intake.tables import Application, Cycle, FrozenVersion, Reading, Recusal, Undertaking
+from services.intake.tables import Application, Cycle, FrozenVersion, Reading, Recusal, Undertaking, Verification
 
 READ_ONCE_IN = timedelta(minutes=15)
 
@@ -59,6 +59,21 @@ def find(transaction: Transaction, application: UUID) -> Application:
     return found
 
 
+def asked(transaction: Transaction, application: UUID) -> frozenset[str]:
+    """Name the criteria on which the caller's department was asked, where the application is not addressed to it (5.3.1)."""
+    person = caller(transaction)
+    if person.role != "endorser":
+        return frozenset()
+    recused = select(Recusal.credit_code).where(Recusal.person == person.person)
+    questions = (
+        select(Verification.criterion)
+        .join(Application, Application.id == Verification.application_id)
+        .where(Verification.application_id == application, Verification.body == person.body)
+        .where(Application.credit_code.not_in(recused), Application.body != person.body)
+    )
+    return frozenset(transaction.session.scalars(questions))
+
+
 def lock(transaction: Transaction, application: Application) -> tuple[Application, Cycle]:
     """Lock an application; its cycle is held against a closure of the screening meanwhile."""
     session = transaction.session
@@ -88,16 +103,20 @@ def check_sworn(transaction: Transaction, cycle_id: UUID) -> None:
 
 
 def read_dossier(transaction: Transaction, application: Application, thing: str) -> dict[str, Any] | None:
-    """Give the frozen content that officials read, and record the reading; None for the applicant, who reads what it edits.
-
-    One person reading one thing many times in 15 minutes is one event (7.6).
-    """
+    """Give the frozen content that officials read, and record the reading; None for the applicant, who reads what it edits."""
     person = caller(transaction)
     if person.role == "applicant":
         return None
     if person.role in {"committee", "supervisor"}:
         check_sworn(transaction, application.cycle_id)
-    reading = insert(Reading).values(person=person.person, thing=f"{application.id}/{thing}", at=transaction.now)
+    note_reading(transaction, f"application:{application.id}", thing)
+    return latest(transaction, application).content
+
+
+def note_reading(transaction: Transaction, subject: str, thing: str) -> None:
+    """Record that an official read something; one person reading one thing many times in 15 minutes is one event (7.6)."""
+    person = caller(transaction)
+    reading = insert(Reading).values(person=person.person, thing=f"{subject}/{thing}", at=transaction.now)
     first = transaction.session.scalar(
         reading.on_conflict_do_update(
             index_elements=[Reading.person, Reading.thing],
@@ -106,8 +125,7 @@ def read_dossier(transaction: Transaction, application: Application, thing: str)
         ).returning(Reading.person)
     )
     if first is not None:
-        transaction.record("dossier.read", f"application:{application.id}", clause="7.6", facts={"thing": thing})
-    return latest(transaction, application).content
+        transaction.record("dossier.read", subject, clause="7.6", facts={"thing": thing})
 
 
 def latest(transaction: Transaction, application: Application) -> FrozenVersion:

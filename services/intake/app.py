@@ -5,11 +5,11 @@ from fastapi import FastAPI
 from kernel.relay import Transports
 from kernel.service import Service, create_service
 from kernel.settings import Settings
-from services.intake import application, attachment, endorsement, form, organisation, recusal, screening, submission, verification
+from services.intake import application, attachment, body, endorsement, form, organisation, recusal, screening, submission, verification
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
-ACTS = (organisation, form, application, attachment, submission, endorsement, verification, screening, recusal)
+ACTS = (organisation, form, application, attachment, submission, body, endorsement, verification, screening, recusal)
 
 
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:

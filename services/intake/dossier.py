@@ -28,7 +28,9 @@ def assemble(transaction: Transaction, application: Application) -> dict[str, An
     stated = {name: getattr(organisation, name) for name in OrganisationBody.model_fields}
     sections = session.scalars(select(Section).where(Section.application_id == application.id)).all()
     attachments = session.scalars(
-        select(Attachment).where(Attachment.application_id == application.id, Attachment.removed_at.is_(None)).order_by(Attachment.id)
+        select(Attachment)
+        .where(Attachment.application_id == application.id, Attachment.removed_at.is_(None), Attachment.body.is_(None))
+        .order_by(Attachment.id)
     )
     return {
         "application": str(application.id),

@@ -10,10 +10,11 @@ from regulation import endorsement, lifecycle
 from regulation.calendar import day
 from regulation.eligibility import Determination, check_outcome, check_verified, determination
 from regulation.eligibility import Outcome as Settled
+from regulation.implementation import implementation_rules
 from regulation.lifecycle import Step
 from services.intake import access, dossier
 from services.intake.form import REQUIRED
-from services.intake.tables import Application, Cycle, Outcome, Verification
+from services.intake.tables import Application, Cycle, Endorsement, Outcome, Verification
 
 NOTHING_TO_REVIEW = Kind(409, "nothing_to_review", "申报尚未提交或评审已结束", "Nothing has been handed in yet, or the review is over")
 IN_THE_WINDOW = frozenset({"submit", "reroute", "endorse", "decline", "return"})
@@ -42,12 +43,24 @@ def check_submission(transaction: Transaction, application: Application, cycle: 
     action = "reroute" if application.state == "declined" else "submit"
     step = check_step(transaction, cycle, application.state, action)
     assert cycle.closes is not None  # noqa: S101 - the step was taken inside the window
+    check_reroute(transaction, application, cycle)
     content = dossier.assemble(transaction, application)
     p = access.parameters(cycle)
     dossier.check_declarations(content, p)
     endorsement.check_form([name for name in REQUIRED if name not in content["sections"]])
     dossier.check_filing(content, cycle, dossier.last_filing_day(cycle.closes), p)
     return step.to, content
+
+
+def check_reroute(transaction: Transaction, application: Application, cycle: Cycle, to: str = "") -> None:
+    """Refuse a declined application another try where the implementation rules grant none, or `to` a body that declined it.
+
+    Clause 5.2.
+    """
+    allowed = implementation_rules(cycle.rules).endorsement_decline_reroute
+    declined = select(Endorsement.body).where(Endorsement.application_id == application.id, Endorsement.decision == "decline")
+    for declined_by in transaction.session.scalars(declined):
+        endorsement.check_reroute(declined_by, to, allowed=allowed)
 
 
 def check_withdrawal(transaction: Transaction, application: Application, cycle: Cycle) -> None:

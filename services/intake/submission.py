@@ -16,9 +16,9 @@ from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer, Body, Line, Reason
 from regulation import endorsement
-from regulation.implementation import implementation_rules
 from services.intake import access, steps
 from services.intake.application import ApplicationAnswer, Reader, show
+from services.intake.body import known_bodies
 from services.intake.tables import Application, Attachment, Endorsement, FrozenVersion
 
 BODY_UNKNOWN = Kind(422, "endorsing_body_unknown", "没有这个推荐单位", "There is no such endorsing body")
@@ -112,13 +112,11 @@ def submit_application(transaction: Transaction, application: UUID, submission: 
     """
     found, cycle = access.hold(transaction, application)
     state, content = steps.check_submission(transaction, found, cycle)
-    body = endorsement.bodies(cycle.edition).get(submission.endorsing_body)
+    body = known_bodies(transaction, cycle.edition).get(submission.endorsing_body)
     if body is None:
         raise Problem(BODY_UNKNOWN)
     endorsement.check_body(body, content["organisation"]["township"], content["organisation"]["industry"])
-    if found.state == "declined" and found.body is not None:
-        allowed = implementation_rules(cycle.rules).endorsement_decline_reroute
-        endorsement.check_reroute(found.body, body.code, allowed=allowed)
+    steps.check_reroute(transaction, found, cycle, body.code)
     digest = hashlib.sha256(rfc8785.dumps(content)).digest()
     if found.submitted == 0 or access.latest(transaction, found).sha256 != digest:
         found.submitted += 1
@@ -132,7 +130,7 @@ def submit_application(transaction: Transaction, application: UUID, submission: 
                 submitted_by=access.caller(transaction).person,
             )
         )
-        held = (Attachment.application_id == found.id, Attachment.removed_at.is_(None))
+        held = (Attachment.application_id == found.id, Attachment.removed_at.is_(None), Attachment.body.is_(None))
         transaction.session.execute(update(Attachment).where(*held).values(frozen=True))
     found.state, found.body = state, body.code
     found.version += 1

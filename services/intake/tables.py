@@ -57,6 +57,17 @@ class Organisation(Base):
     contact: Mapped[dict[str, Any]]
 
 
+class Department(Base):
+    """A department as the office stated it last: it adds to the bodies of an edition, or restates one of theirs."""
+
+    __tablename__ = "department"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    zh: Mapped[str]
+    en: Mapped[str]
+    sections: Mapped[list[str]]
+
+
 class Application(Base):
     """One organisation's application in one cycle."""
 
@@ -93,7 +104,7 @@ class Section(Base):
 
 
 class Attachment(Base):
-    """A file of an application; once removed it is kept only where a frozen version holds it."""
+    """A file of an application, or an endorsing body's seal scan (`body`); once removed, it stays where it is frozen or was replaced."""
 
     __tablename__ = "attachment"
 
@@ -105,7 +116,10 @@ class Attachment(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes]
     added_at: Mapped[datetime]
-    frozen: Mapped[bool] = mapped_column(default=False)
+    body: Mapped[str | None]
+    replaces: Mapped[UUID | None] = mapped_column(ForeignKey("attachment.id"), unique=True)
+    replaced: Mapped[bool] = mapped_column(default=False)
+    frozen: Mapped[bool] = mapped_column(default=False, comment="a submitted version or a decision holds it")
     removed_at: Mapped[datetime | None]
 
 
@@ -135,6 +149,7 @@ class Endorsement(Base):
     opinion: Mapped[str]
     signatory: Mapped[str]
     signed_on: Mapped[date | None]
+    seal: Mapped[UUID | None] = mapped_column(ForeignKey("attachment.id"))
     remarks: Mapped[str]
     decided_at: Mapped[datetime]
     decided_by: Mapped[str]

@@ -15,8 +15,8 @@ from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Day, Line, Page, Reason
 from regulation.calendar import day
 from regulation.eligibility import CRITERIA
-from regulation.endorsement import bodies
 from services.intake import access, steps
+from services.intake.body import known_bodies
 from services.intake.form import DeclaredIncident
 from services.intake.tables import Application, Cycle, Organisation, Recusal, Verification
 
@@ -75,7 +75,7 @@ def ask(transaction: Transaction, application: UUID, question: Question) -> Veri
     """
     found, cycle = access.hold(transaction, application)
     steps.check_screening(transaction, found, cycle)
-    if question.body not in bodies(cycle.edition):
+    if question.body not in known_bodies(transaction, cycle.edition):
         raise Problem(NO_DEPARTMENT)
     if question.criterion not in {criterion.clause for criterion in CRITERIA}:
         raise Problem(NO_CRITERION)

@@ -17,7 +17,7 @@ from regulation.endorsement import bodies
 from regulation.launch import check_announcement
 from services.workflow.course import find_cycle, lock_cycle, move, parameters_of
 from services.workflow.dashboard import CycleAnswer, answer_cycle, check_announceable, check_launchable
-from services.workflow.tables import Announcement, Cycle, Notification, Seat
+from services.workflow.tables import Announcement, Cycle, Department, Notification, Seat
 
 
 class Window(Body):
@@ -93,7 +93,9 @@ def announce_cycle(transaction: Transaction, cycle_id: UUID, new: NewAnnouncemen
     assert opens is not None  # noqa: S101 - no launch without a plan, and a plan has its window
     assert closes is not None  # noqa: S101 - same
     units = transaction.session.scalars(select(Seat.unit).where(Seat.cycle_id == cycle.id).distinct().order_by(Seat.unit))
-    notices = [Notification(kind="body", code=body.code, recipient=body.zh) for body in bodies(cycle.edition).values()]
+    named = {body.code: body.zh for body in bodies(cycle.edition).values()}
+    named |= {stated.code: stated.zh for stated in transaction.session.scalars(select(Department).order_by(Department.code))}
+    notices = [Notification(kind="body", code=code, recipient=name) for code, name in named.items()]
     notices += [Notification(kind="unit", code=None, recipient=unit) for unit in units]
     for notice in notices:
         notice.cycle_id, notice.at = cycle.id, transaction.now

@@ -15,7 +15,7 @@ from regulation.lifecycle import PHASES
 from services.workflow.ballot.use_cases import leave_open_votes
 from services.workflow.course import lock_cycle, parameters_of, phase_of
 from services.workflow.notice import let_fall, standing_names
-from services.workflow.tables import Contender, Cycle, Panel, PanelReport, Recusal, StageResult, Undertaking
+from services.workflow.tables import Contender, Cycle, Department, Panel, PanelReport, Recusal, StageResult, Undertaking
 
 
 class Facts(BaseModel):
@@ -50,6 +50,13 @@ class Withdrawn(Facts):
     """An application withdrawn by its applicant."""
 
     application: UUID
+
+
+class StatedDepartment(Facts):
+    """A department that may endorse from now on, or its new name."""
+
+    code: str
+    zh: str
 
 
 class FormedPanel(Facts):
@@ -188,6 +195,12 @@ def on_undertaking(transaction: Transaction, news: News) -> None:
     )
 
 
+def on_department_stated(transaction: Transaction, news: News) -> None:
+    """Keep the department: the next announcement goes to it too (5.1)."""
+    facts = StatedDepartment.model_validate(news.facts).model_dump()
+    transaction.session.execute(insert(Department).values(facts).on_conflict_do_update(index_elements=[Department.code], set_=facts))
+
+
 def on_account_disabled(_transaction: Transaction, _news: News) -> None:
     """Change nothing: the door refuses the account at once, and a frozen roll keeps its members."""
 
@@ -202,5 +215,6 @@ LISTENERS: dict[str, Listener] = {
     "recusal.declared": on_recusal_declared,
     "recusal.lifted": on_recusal_lifted,
     "undertaking.given": on_undertaking,
+    "department.stated": on_department_stated,
     "account.disabled": on_account_disabled,
 }

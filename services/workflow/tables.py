@@ -177,6 +177,15 @@ class Recusal(Base):
     source: Mapped[str]
 
 
+class Department(Base):
+    """A department that the office stated in intake: beside the edition's bodies it gets the announcement (5.1)."""
+
+    __tablename__ = "department"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    zh: Mapped[str]
+
+
 class Undertaking(Base):
     """A confidentiality undertaking given for a cycle (7.6)."""
 

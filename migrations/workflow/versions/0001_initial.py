@@ -36,6 +36,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_cycle'))
     )
     op.create_index('uq_cycle_year', 'cycle', ['year'], unique=True, postgresql_where=sa.text("phase <> 'cancelled'"))
+    op.create_table('department',
+    sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('zh', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('code', name=op.f('pk_department'))
+    )
     op.create_table('event',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False, comment='business instant'),
@@ -472,6 +477,7 @@ def downgrade() -> None:
     op.drop_table('idempotency')
     op.drop_index(op.f('ix_event_subject'), table_name='event')
     op.drop_table('event')
+    op.drop_table('department')
     op.drop_index('uq_cycle_year', table_name='cycle', postgresql_where=sa.text("phase <> 'cancelled'"))
     op.drop_table('cycle')
     op.drop_table('clock_shift')
