@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.concurrency import run_in_threadpool
 
-from kernel import files, record
+from kernel import files, record, table
 from kernel.clock import business_now
 from kernel.database import idempotency
 from kernel.identity import Policy, Principal
@@ -262,7 +262,7 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:  # noqa: ANN401 - as FastAPI has it
         """Say in the route's description who may call it."""
         super().__init__(path, endpoint, **given)
-        self.streams = any(dependant.call is files.receive for dependant in self.dependant.dependencies)
+        self.streams = any(dependant.call in {files.receive, table.receive} for dependant in self.dependant.dependencies)
         for dependant in self.dependant.dependencies:
             if isinstance(dependant.call, Policy):
                 self.openapi_extra = dependant.call.described() | (self.openapi_extra or {})

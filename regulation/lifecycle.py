@@ -125,6 +125,7 @@ APPLICATION = _table(
         ("submitted", "endorse"): ("filed", ("open",), "5.2"),
         ("submitted", "return"): ("returned", ("open",), "5.2"),
         ("submitted", "decline"): ("declined", ("open",), "5.2"),
+        ("filed", "send_back"): ("returned", ("open",), "5.3.1"),
         ("declined", "reroute"): ("submitted", ("open",), "5.2"),
         **_unchanged(("filed", "eligible", "ineligible"), "screen", ("screening",), "5.3.1"),
         **{(state, "find_eligible"): ("eligible", ("screening",), "5.3.1") for state in ("filed", "ineligible")},

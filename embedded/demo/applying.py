@@ -30,7 +30,9 @@ def profile(one: Organisation) -> dict[str, Any]:
         "registered_on": one.registered_on,
         "in_district_since": one.registered_on,
         "industry": one.industry,
-        "contact": {"name": "方虚构", "telephone": "0579-80000000"},
+        "address": f"虚构路{one.number}号",
+        "size": "medium",
+        "contacts": [{"name": "方虚构", "telephone": "0579-80000000"}],
     }
 
 
@@ -42,11 +44,28 @@ def sections(one: Organisation) -> Mapping[str, dict[str, Any]]:
         "declarations": {"voluntary": True, "truthful": True, "signatory": "方虚构", "signed_on": "2026-02-24"},
         "overview": {"summary": f"{one.name}，纯属虚构。", "employees": 120, "products": "示例产品与服务"},
         "self_assessment": {part: f"{one.name}的自评：{part}。" for part in parts},
+        "products": {
+            "items": [
+                {
+                    "name": "示例产品与服务",
+                    "indicators": [
+                        {"indicator": "一次交验合格率", "unit": "%", "own": "99.6", "domestic": "98.5", "international": "99.2"}
+                    ],
+                }
+            ]
+        },
         "indicators": {
-            "tax_year": 2025,
-            "tax_paid": one.tax_paid,
-            "land_mu": "50.00",
-            "output": 260_000_000,
+            "years": [
+                {
+                    "year": year,
+                    "assets": "310000000.00",
+                    "revenue": "260000000.00",
+                    "profit": "21000000.00",
+                    "tax_paid": one.tax_paid,
+                    "land_mu": "50.00",
+                }
+                for year in (2023, 2024, 2025)
+            ],
             "ranking": "全区同行业亩均效益第3位",
         },
         "innovation": {"results": innovation},

@@ -5,11 +5,29 @@ from fastapi import FastAPI
 from kernel.relay import Transports
 from kernel.service import Service, create_service
 from kernel.settings import Settings
-from services.intake import application, attachment, body, endorsement, form, organisation, recusal, screening, submission, verification
+from services.intake import (
+    application,
+    attachment,
+    body,
+    completeness,
+    correction,
+    difference,
+    endorsement,
+    form,
+    imports,
+    organisation,
+    recusal,
+    screening,
+    submission,
+    verification,
+)
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
-ACTS = (organisation, form, application, attachment, submission, body, endorsement, verification, screening, recusal)
+ACTS = (
+    imports, organisation, form, application, completeness, attachment, submission, difference, body, endorsement, correction,
+    verification, screening, recusal,
+)  # fmt: skip
 
 
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Body as FromBody
-from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, Field, ValidationError
+from fastapi import Path
+from pydantic import ConfigDict, Field
 from sqlalchemy import func, select
 
 from kernel.identity import Applicant, Principal, roles
@@ -17,12 +17,14 @@ from kernel.requests import Cursor, IfMatch, InTransaction, Limit, Transaction, 
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id, Line, Page
 from regulation import eligibility
-from services.intake import access, steps
-from services.intake.form import SECTIONS, SectionName
-from services.intake.tables import Application, Cycle, Organisation, Section
+from regulation.form import form
+from services.intake import access, dossier, steps
+from services.intake.form import SHIPPED, content_of, section_of
+from services.intake.tables import Application, Cycle, Honour, Organisation, Section
 
 AWARDS_EXAMPLE: dict[str, Any] = {"awards": ["quality", "innovation"], "field": "production", "fallback": True}
-SECTION_EXAMPLES: dict[str, Any] = {name: {"value": model.model_json_schema()["examples"][0]} for name, model in SECTIONS.items()}
+SECTION_EXAMPLES: dict[str, Any] = {name: {"value": dict(section.example)} for name, (section, _) in SHIPPED.items()}
+SectionName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description="a section of the cycle's form: `GET /forms/{edition}`")]
 State = Literal["draft", "submitted", "returned", "filed", "declined", "withdrawn", "eligible", "ineligible", "disqualified"]
 
 ORGANISATION_MISSING = Kind(409, "organisation_missing", "请先填写组织信息", "State your organisation first")
@@ -80,16 +82,17 @@ class ApplicationAnswer(ApplicationSummary):
     """An application: `sections` gives each section's version, 0 where nothing was saved yet."""
 
     phase: str
-    sections: dict[SectionName, int]
+    sections: dict[str, int]
     actions: dict[str, Action]
 
 
 class SectionAnswer(Answer):
-    """One section; the applicant reads what it edits, everybody else what was submitted."""
+    """One section; the applicant reads what it edits, everybody else what was submitted; `remark` says what is to be corrected in it."""
 
-    section: SectionName
+    section: str
     version: int
     content: dict[str, Any] | None
+    remark: str | None = None
 
 
 def check_sought(sought: Sought, cycle: Cycle) -> None:
@@ -119,9 +122,9 @@ def start_application(transaction: Transaction, applicant: Principal, start: Sta
     code = organisation.credit_code
     mine = (Application.credit_code == code, Application.cycle_id == cycle.id, Application.state != "withdrawn")
     eligibility.check_first_application(session.scalar(select(func.count()).select_from(Application).where(*mine)) or 0)
-    won = (Application.credit_code == code, Application.stage == "winner")
-    awarded = session.scalar(select(func.max(Cycle.year)).join(Application, Application.cycle_id == Cycle.id).where(*won))
-    eligibility.check_reapplication(awarded, cycle.year, access.parameters(cycle))
+    awarded = session.scalar(select(func.max(Honour.year)).where(Honour.credit_code == code, Honour.revoked_on.is_(None)))
+    revoked_on = session.scalar(select(func.max(Honour.revoked_on)).where(Honour.credit_code == code))
+    eligibility.check_reapplication(awarded, cycle.year, access.parameters(cycle), revoked_on.year if revoked_on else None)
     sought = start.model_dump(exclude={"cycle"})
     started = Application(cycle_id=cycle.id, credit_code=code, state=step.to, **sought)
     session.add(started)
@@ -146,8 +149,8 @@ def change_sought(transaction: Transaction, application: UUID, sought: Sought, v
     return found
 
 
-def save_section(transaction: Transaction, application: UUID, name: SectionName, stated: dict[str, Any], version: int) -> Section:
-    """Save a section, once its content is what the form asks for.
+def save_section(transaction: Transaction, application: UUID, name: str, stated: dict[str, Any], version: int) -> Section:
+    """Save a draft of a section: what is there must be as the form says, what it still lacks `completeness` tells.
 
     Clauses 1.3, 5.2.
     """
@@ -155,13 +158,9 @@ def save_section(transaction: Transaction, application: UUID, name: SectionName,
     section = transaction.session.get(Section, (found.id, name))
     check_version(version, section.version if section else 0)
     steps.check_edit(transaction, found, cycle)
-    try:
-        content = SECTIONS[name].model_validate(stated).model_dump(mode="json")
-    except ValidationError as invalid:
-        raise RequestValidationError([error | {"loc": ("body", *error["loc"])} for error in invalid.errors()]) from None
+    content = content_of(cycle.edition, section_of(cycle.edition, name), stated)
     if name == "innovation":
-        fields = [result["field"] for result in content["results"]]
-        eligibility.check_innovation_results((), fields, access.parameters(cycle))
+        eligibility.check_innovation_results((), dossier.innovation_fields(content), access.parameters(cycle))
     if section is None:
         section = Section(application_id=found.id, name=name, version=0)
         transaction.session.add(section)
@@ -184,6 +183,7 @@ def _actions(transaction: Transaction, application: Application, cycle: Cycle) -
         offered = {"endorsement": ("POST", "/endorsement", steps.check_endorsement)}
     elif person.has_duty("office"):
         offered = {
+            "correction": ("POST", "/correction", steps.check_correction),
             "screening": ("PUT", "/screening", steps.check_screening),
             "verification": ("POST", "/verifications", steps.check_screening),
             "determination": ("POST", "/screening/determination", steps.check_determination),
@@ -225,7 +225,7 @@ def show(transaction: Transaction, application: Application) -> ApplicationAnswe
     return ApplicationAnswer(
         **summary(application, session.get_one(Organisation, application.credit_code)),
         phase=access.phase(cycle, transaction),
-        sections=dict.fromkeys(SECTIONS, 0) | {row.name: row.version for row in versions},
+        sections=dict.fromkeys(form(cycle.edition), 0) | {row.name: row.version for row in versions},
         actions=_actions(transaction, application, cycle),
     )
 
@@ -283,20 +283,20 @@ def put_application(
 def get_section(application: UUID, section: SectionName, _reader: Reader, transaction: InTransaction) -> SectionAnswer:
     """Read a section; an official's reading is recorded (7.6)."""
     found = access.find(transaction, application)
+    section_of(transaction.session.get_one(Cycle, found.cycle_id).edition, section)
     frozen = access.read_dossier(transaction, found, f"sections/{section}")
     saved = transaction.session.get(Section, (found.id, section))
     transaction.version = saved.version if saved else 0
     if frozen is not None:
         return SectionAnswer(section=section, version=transaction.version, content=frozen["sections"].get(section))
-    return SectionAnswer(section=section, version=transaction.version, content=saved.content if saved else None)
+    remark = dossier.remark_on(transaction, found, section)
+    return SectionAnswer(section=section, version=transaction.version, content=saved.content if saved else None, remark=remark)
 
 
 @routes.put(
     "/applications/{application}/sections/{section}",
     operation_id="put_section",
-    openapi_extra={
-        "requestBody": {"content": {"application/json": {"schema": {"anyOf": [model.model_json_schema() for model in SECTIONS.values()]}}}}
-    },
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"anyOf": [schema for _, schema in SHIPPED.values()]}}}}},
 )
 def put_section(
     application: UUID,
@@ -306,7 +306,7 @@ def put_section(
     transaction: InTransaction,
     version: IfMatch,
 ) -> SectionAnswer:
-    """Save a section; the first time from version 0. `GET /forms/{edition}` describes what each takes."""
+    """Save a draft of a section, whole or in part; the first time from version 0. `GET /forms/{edition}` describes what each takes."""
     saved = save_section(transaction, application, section, content, version)
     transaction.version = saved.version
     return SectionAnswer(section=section, version=saved.version, content=saved.content)

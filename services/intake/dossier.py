@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,10 +14,11 @@ from regulation.calendar import day
 from regulation.edition import Parameters
 from regulation.eligibility import Facts, Incident, Repair
 from regulation.endorsement import townships
+from regulation.form import Case, Missing, missing
 from services.intake.access import latest
-from services.intake.form import DeclaredIncident, Indicators, tax_per_mu
+from services.intake.form import DeclaredIncident
 from services.intake.organisation import OrganisationBody
-from services.intake.tables import Application, Attachment, Cycle, Organisation, Outcome, Section, Verification
+from services.intake.tables import Application, Attachment, Cycle, Endorsement, Organisation, Outcome, Section, Verification
 
 INCIDENTS = TypeAdapter(list[DeclaredIncident])
 
@@ -56,6 +58,16 @@ def assemble(transaction: Transaction, application: Application) -> dict[str, An
     }
 
 
+def remark_on(transaction: Transaction, application: Application, section: str) -> str | None:
+    """Give what the body or the office wants corrected in a section of a returned application."""
+    if application.state != "returned":
+        return None
+    returns = select(Endorsement.section_remarks).where(Endorsement.application_id == application.id, Endorsement.decision == "return")
+    remarks = transaction.session.scalar(returns.order_by(Endorsement.id.desc()).limit(1)) or {}
+    remark: str | None = remarks.get(section)
+    return remark
+
+
 def declared(content: Mapping[str, Any]) -> list[DeclaredIncident]:
     """Read what the applicant declared of 3.3."""
     return INCIDENTS.validate_python(content["sections"].get("history", {}).get("incidents", []))
@@ -66,11 +78,32 @@ def incident(found: DeclaredIncident, repair: Repair | None = None) -> Incident:
     return Incident(found.kind, found.occurred_on, found.found_on, found.number, repair)
 
 
+def taxes_per_mu(content: Mapping[str, Any]) -> dict[int, Decimal]:
+    """Divide each stated year's tax by its land exactly, in yuan, rounded down to the fen: no rounding lifts anybody over a minimum.
+
+    Clause 3.2.7.
+    """
+    years = content["sections"].get("indicators", {}).get("years", [])
+    stated = [year for year in years if year.keys() >= {"year", "tax_paid", "land_mu"}]
+    return {
+        year["year"]: Decimal(int(Decimal(year["tax_paid"]) * 100) * 100 // int(Decimal(year["land_mu"]) * 100)) / 100 for year in stated
+    }
+
+
+def lacks(content: Mapping[str, Any], cycle: Cycle, p: Parameters) -> list[Missing]:
+    """List what the form still lacks before it can be handed in, each with the clause that asks for it.
+
+    Clause 5.2.
+    """
+    industrial = content["organisation"]["industry"][:1] in p.industrial_sections
+    innovation = any(p.award(key).needs_innovation_field for key in content["awards"])
+    return missing(cycle.edition, content["sections"], Case(industrial, innovation, cycle.year))
+
+
 def facts(content: Mapping[str, Any], cycle: Cycle, filed_on: date, incidents: Iterable[Incident]) -> Facts:
     """Put together what the rules ask of a dossier filed on a day."""
-    organisation = content["organisation"]
-    stated = content["sections"].get("indicators")
-    indicators = Indicators.model_validate(stated) if stated else None
+    organisation, tax_year = content["organisation"], cycle.year - 1
+    tax = taxes_per_mu(content).get(tax_year)
     return Facts(
         form=organisation["legal_form"],
         township=organisation["township"],
@@ -80,8 +113,8 @@ def facts(content: Mapping[str, Any], cycle: Cycle, filed_on: date, incidents: I
         filed_on=filed_on,
         industry=organisation["industry"],
         cycle_year=cycle.year,
-        tax_year=indicators.tax_year if indicators else None,
-        tax_per_mu=tax_per_mu(indicators.tax_paid, indicators.land_mu) if indicators else None,
+        tax_year=None if tax is None else tax_year,
+        tax_per_mu=tax,
         incidents=tuple(incidents),
     )
 
@@ -110,13 +143,18 @@ def last_filing_day(closes: datetime) -> date:
     return day(closes - timedelta(microseconds=1))
 
 
+def innovation_fields(section: Mapping[str, Any]) -> list[str]:
+    """List the fields of innovation in which a section states results (1.3)."""
+    return [result["field"] for result in section.get("results", []) if "field" in result]
+
+
 def check_declarations(content: Mapping[str, Any], p: Parameters) -> None:
     """Refuse a dossier that is not voluntary, or seeks what the awards are not for.
 
     Clauses 1.1, 1.2, 1.3, 1.4.
     """
     awards = tuple(content["awards"])
-    results = [result["field"] for result in content["sections"].get("innovation", {}).get("results", [])]
+    results = innovation_fields(content["sections"].get("innovation", {}))
     eligibility.check_voluntary(declared=content["sections"].get("declarations", {}).get("voluntary", False))
     eligibility.check_awards_sought(awards, p)
     eligibility.check_field(content["field"], p)

@@ -17,6 +17,7 @@ from regulation.calendar import day
 from regulation.endorsement import check_opinion
 from services.intake import access, steps
 from services.intake.application import ApplicationAnswer, Reader, State, show
+from services.intake.form import SectionRemarks, check_sections
 from services.intake.tables import Application, Attachment, Cycle, Endorsement, FrozenVersion
 
 APPLICATION_TWICE = Kind(422, "application_twice", "同一申报出现两次", "An application is given twice")
@@ -43,6 +44,7 @@ class EndorsementBody(Body):
     signed_on: Day | None = None
     seal: Id | None = None
     remarks: Annotated[str, Words(4000, least=0)] = ""
+    section_remarks: SectionRemarks = Field(default_factory=dict)
 
 
 class OneOfSeveral(EndorsementBody):
@@ -90,6 +92,7 @@ class DecisionAnswer(Answer):
     signed_on: date | None
     seal: UUID | None
     remarks: str
+    section_remarks: dict[str, str]
     decided_at: datetime
 
 
@@ -130,6 +133,7 @@ def endorse(transaction: Transaction, endorser: Principal, application: UUID, de
         found.filed_at = transaction.now
     elif not decided.remarks:
         raise Problem(REMARKS_MISSING)
+    check_sections(cycle.edition, decided.section_remarks)
     if decided.seal is not None:
         _keep_seal(transaction, found, endorser, decided.seal)
     found.state = step.to

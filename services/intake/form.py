@@ -1,112 +1,36 @@
-"""The application form: its sections as models, and the form described for a front end."""
+"""The application form on the wire: an edition's data as models that drafts are held against, and as JSON Schema for a front end."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import BeforeValidator, ValidationError, create_model, model_validator
+from pydantic import Field as Bounds
 
 from kernel.identity import Anyone
-from kernel.problems import absent
+from kernel.problems import Kind, Problem, absent
 from kernel.requests import InTransaction
 from kernel.service import router
-from kernel.wire import Amount, Answer, Body, Day, Id, Line, Name, Words, Yuan
+from kernel.wire import Answer, Body, Day, Id, Line, Name, Words
 from regulation import edition as editions
-from regulation.eligibility import IncidentKind, PriorityFlag
+from regulation import form as forms
+from regulation.edition import Parameters
+from regulation.eligibility import IncidentKind
+from regulation.form import Field, Section, form
+from regulation.industry import industries
 
-Text = Annotated[str, Words(8000)]
-
-
-def example(**values: Any) -> ConfigDict:  # noqa: ANN401 - any JSON
-    """Give a model its example."""
-    return ConfigDict(json_schema_extra={"examples": [values]})
-
-
-class Declarations(Body):
-    """The applicant's declarations: of its own will (1.4), and true (7.2)."""
-
-    model_config = example(voluntary=True, truthful=True, signatory="方志远", signed_on="2026-03-02")
-
-    voluntary: bool
-    truthful: Literal[True]
-    signatory: Annotated[str, Line(60)]
-    signed_on: Day
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MOST_DIGITS = 18
 
 
-class Overview(Body):
-    """The organisation in brief."""
+SECTION_UNKNOWN = Kind(422, "section_unknown", "申报表没有“{section}”部分", "The form has no section “{section}”")
 
-    model_config = example(summary="专业生产新能源汽车热管理部件。", employees=420, products="热交换器")
-
-    summary: Text
-    employees: Annotated[int, Field(ge=0, le=10_000_000)]
-    products: Annotated[str, Words(2000)]
-
-
-class SelfAssessment(Body):
-    """The self-assessment by the seven parts of the criteria (4.2)."""
-
-    model_config = example(
-        leadership="高层领导……",
-        strategy="战略制定……",
-        customers="顾客与市场……",
-        resources="人力、财务、信息……",
-        processes="过程管理……",
-        measurement="测量、分析与改进……",
-        results="近三年结果……",
-    )
-
-    leadership: Text
-    strategy: Text
-    customers: Text
-    resources: Text
-    processes: Text
-    measurement: Text
-    results: Text
-
-
-class Indicators(Body):
-    """The figures that 3.2.4 and 3.2.7 ask for: tax paid in yuan and land in mu, both exact, of the year before the cycle's."""
-
-    model_config = example(tax_year=2025, tax_paid="12500000.00", land_mu="50.00", output=260000000, ranking="全区同行业亩均效益第3位")
-
-    tax_year: Annotated[int, Field(ge=2000, le=2200)]
-    tax_paid: Annotated[Amount, Field(ge=0)]
-    land_mu: Annotated[Amount, Field(gt=0)]
-    output: Yuan
-    ranking: Annotated[str, Words(1000)]
-
-
-class InnovationResult(Body):
-    """Results in one field of innovation (1.3)."""
-
-    field: Annotated[str, Line(40)]
-    result: Text
-
-
-class Innovation(Body):
-    """Results by field of innovation: whoever seeks the Innovation Award states at least one (1.3)."""
-
-    model_config = example(results=[{"field": "standards", "result": "主导制定国家标准1项。"}])
-
-    results: Annotated[list[InnovationResult], Field(max_length=20)]
-
-
-class Preference(Body):
-    """One title that goes first among equals (3.2.5), with its proof: a certificate's number, and the attachment that shows it."""
-
-    flag: PriorityFlag
-    certificate: Annotated[str, Line(80)]
-    attachment: Id | None = None
-
-
-class Preferences(Body):
-    """The titles of 3.2.5 that the organisation holds."""
-
-    model_config = example(titles=[{"flag": "high_tech", "certificate": "GR202333001234"}])
-
-    titles: Annotated[list[Preference], Field(max_length=3)]
+SectionRemarks = Annotated[dict[Annotated[str, Line(40)], Annotated[str, Words(2000)]], Bounds(max_length=40)]
+"""What is to be corrected, by section of the form."""
 
 
 class ClaimedRepair(Body):
@@ -132,74 +56,6 @@ class DeclaredIncident(Body):
         return self
 
 
-class History(Body):
-    """Whatever of 3.3 the organisation has to declare; an empty list declares that there is nothing."""
-
-    model_config = example(
-        incidents=[{"kind": "violation", "occurred_on": "2021-05-06", "found_on": "2021-06-01", "number": "金市监罚〔2021〕12号"}]
-    )
-
-    incidents: Annotated[list[DeclaredIncident], Field(max_length=100)]
-
-
-SectionName = Literal["declarations", "overview", "self_assessment", "indicators", "innovation", "preferences", "history"]
-
-SECTIONS: Mapping[SectionName, type[Body]] = MappingProxyType(
-    {
-        "declarations": Declarations,
-        "overview": Overview,
-        "self_assessment": SelfAssessment,
-        "indicators": Indicators,
-        "innovation": Innovation,
-        "preferences": Preferences,
-        "history": History,
-    }
-)
-REQUIRED: tuple[SectionName, ...] = ("declarations", "overview", "self_assessment", "indicators", "history")
-"""Without these an application is not complete (5.3.1)."""
-
-LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "declarations": ("申报声明", "Declarations"),
-        "voluntary": ("自愿申报", "We apply of our own will"),
-        "truthful": ("内容真实", "All of this is true"),
-        "signatory": ("法定代表人", "Legal representative"),
-        "signed_on": ("签署日期", "Signed on"),
-        "overview": ("组织概况", "The organisation"),
-        "summary": ("简介", "Summary"),
-        "employees": ("从业人数", "Employees"),
-        "products": ("主导产品或服务", "Main products or services"),
-        "self_assessment": ("自评报告", "Self-assessment"),
-        "leadership": ("领导", "Leadership"),
-        "strategy": ("战略", "Strategy"),
-        "customers": ("顾客与市场", "Customers and market"),
-        "resources": ("资源", "Resources"),
-        "processes": ("过程管理", "Processes"),
-        "measurement": ("测量、分析与改进", "Measurement, analysis and improvement"),
-        "results": ("结果", "Results"),
-        "indicators": ("经济指标", "Figures"),
-        "tax_year": ("税收年度", "Tax year"),
-        "tax_paid": ("上年度税收（元）", "Tax paid in that year (yuan)"),
-        "land_mu": ("用地面积（亩）", "Land (mu)"),
-        "output": ("上年度产值（元）", "Output of that year (yuan)"),
-        "ranking": ("亩均效益综合评价排名", "Ranking of output per mu among its kind"),
-        "innovation": ("创新成果", "Innovation"),
-        "preferences": ("优先推荐条件", "Titles that go first among equals"),
-        "titles": ("称号", "Titles"),
-        "history": ("近年情况申明", "What 3.3 asks about"),
-        "incidents": ("事故、违法违规、失信、抽查不合格、投诉", "Accidents, violations, breaches of faith, spot checks, complaints"),
-    }
-)
-
-
-def tax_per_mu(tax_paid: Decimal, land_mu: Decimal) -> Decimal:
-    """Divide exactly, in yuan, rounded down to the fen, so that no rounding lifts anybody over a minimum.
-
-    Clause 3.2.7.
-    """
-    return Decimal(int(tax_paid * 100) * 100 // int(land_mu * 100)) / 100
-
-
 class Label(Answer):
     """A name in both languages."""
 
@@ -208,13 +64,19 @@ class Label(Answer):
 
 
 class FormSection(Answer):
-    """One section: JSON Schema of its content, and a label for the section and for each of its fields."""
+    """One section: JSON Schema 2020-12 of its content as it must be to be handed in, and an example.
 
-    name: SectionName
+    A draft may leave required members out. In the schema `title` is Chinese, `x-title-en` English, `x-clause` the clause that asks,
+    `x-need` when a member that is not always required is, `x-unit` the unit of a number, `x-total` a bound on all texts together.
+    """
+
+    name: str
+    clause: str
     required: bool
     label: Label
     fields: dict[str, Label]
     content_schema: dict[str, Any]
+    example: dict[str, Any]
 
 
 class Form(Answer):
@@ -227,9 +89,171 @@ class Form(Answer):
     sections: list[FormSection]
 
 
-def _label(name: str) -> Label:
-    zh, en = LABELS[name]
-    return Label(zh=zh, en=en)
+class Industry(Answer):
+    """An industry of GB/T 4754-2017."""
+
+    code: str
+    zh: str
+
+
+class Industries(Answer):
+    """A stretch of the table."""
+
+    items: list[Industry]
+
+
+def _amount_pattern(field: Field) -> str:
+    return rf"^-?[0-9]{{1,{MOST_DIGITS - field.places}}}(\.[0-9]{{1,{field.places}}})?$"
+
+
+def _amount(field: Field) -> Any:  # noqa: ANN401 - a type made at run time
+    pattern = re.compile(_amount_pattern(field), re.ASCII)
+
+    def exact(value: object) -> object:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"an exact number as text is required, with at most {field.places} decimals")
+        return value
+
+    low, high = (None if bound is None else Decimal(str(bound)) for bound in (field.low, field.high))
+    return Annotated[Decimal, Bounds(strict=False, ge=low, le=high), BeforeValidator(exact)]
+
+
+def _rows(field: Field, within: str) -> Any:  # noqa: ANN401 - a type made at run time
+    row: Any = DeclaredIncident if field.name == "incidents" else _model(f"{within}_{field.name}", field.columns)
+    return Annotated[list[row], Bounds(max_length=field.at_most)]
+
+
+TYPES: Mapping[forms.Kind, Callable[[Field, str], Any]] = MappingProxyType(
+    {
+        "yes": lambda _field, _within: bool,
+        "line": lambda field, _within: Annotated[str, Line(field.limit)],
+        "term": lambda field, _within: Annotated[str, Line(field.limit)],
+        "words": lambda field, _within: Annotated[str, Words(field.limit)],
+        "whole": lambda field, _within: Annotated[int, Bounds(ge=field.low, le=field.high)],
+        "amount": lambda field, _within: _amount(field),
+        "day": lambda _field, _within: Day,
+        "choice": lambda field, _within: Literal[tuple(choice.key for choice in field.values)],
+        "file": lambda _field, _within: Id,
+        "group": lambda field, within: _model(f"{within}_{field.name}", field.columns),
+        "rows": _rows,
+    }
+)
+"""What a field of each kind takes in a draft."""
+
+
+def _model(name: str, fields: Sequence[Field]) -> type[Body]:
+    given: dict[str, Any] = {field.name: (TYPES[field.kind](field, name), None) for field in fields}
+    return create_model(name, __base__=Body, **given)
+
+
+@cache
+def _models(edition: str) -> Mapping[str, type[Body]]:
+    return {section.name: _model(section.name, section.fields) for section in form(edition).values()}
+
+
+def section_of(edition: str, name: str) -> Section:
+    """Find a section of an edition's form."""
+    section = form(edition).get(name)
+    if section is None:
+        raise absent()
+    return section
+
+
+def check_sections(edition: str, remarks: Mapping[str, str]) -> None:
+    """Refuse remarks on a section that the form doesn't have."""
+    for section in remarks:
+        if section not in form(edition):
+            raise Problem(SECTION_UNKNOWN, section=section)
+
+
+def content_of(edition: str, section: Section, stated: dict[str, Any]) -> dict[str, Any]:
+    """Hold a draft against the form: what is there must be as the form says, what is not yet there may come later."""
+    try:
+        content = _models(edition)[section.name].model_validate(stated).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as invalid:
+        raise RequestValidationError([error | {"loc": ("body", *error["loc"])} for error in invalid.errors()]) from None
+    if section.total and sum(len(text) for text in content.values() if isinstance(text, str)) > section.total:
+        raise RequestValidationError(
+            [{"type": "too_long", "loc": ("body",), "msg": f"all texts together: at most {section.total} characters"}]
+        )
+    return content
+
+
+def _limits(field: Field) -> dict[str, float]:
+    return {name: bound for name, bound in (("minimum", field.low), ("maximum", field.high)) if bound is not None}
+
+
+def _text(field: Field, _p: Parameters) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": field.limit}
+
+
+def _exact(field: Field, _p: Parameters) -> dict[str, Any]:
+    return {"type": "string", "pattern": _amount_pattern(field)} | {f"x-{name}": bound for name, bound in _limits(field).items()}
+
+
+def _choice(field: Field, _p: Parameters) -> dict[str, Any]:
+    return {"oneOf": [{"const": choice.key, "title": choice.zh, "x-title-en": choice.en} for choice in field.values]}
+
+
+def _array(field: Field, p: Parameters) -> dict[str, Any]:
+    least = max(field.at_least, field.years)
+    return {"type": "array", "items": _object(field.columns, p), "minItems": least, "maxItems": field.at_most}
+
+
+SHAPES: Mapping[forms.Kind, Callable[[Field, Parameters], dict[str, Any]]] = MappingProxyType(
+    {
+        "yes": lambda field, _p: {"type": "boolean"} | ({"const": True} if field.affirmed else {}),
+        "line": _text,
+        "words": _text,
+        "term": lambda field, p: {"type": "string", "enum": list(getattr(p, field.of))},
+        "whole": lambda field, _p: {"type": "integer"} | _limits(field),
+        "amount": _exact,
+        "day": lambda _field, _p: {"type": "string", "format": "date"},
+        "choice": _choice,
+        "file": lambda _field, _p: {"type": "string", "format": "uuid"},
+        "group": lambda field, p: _object(field.columns, p),
+        "rows": _array,
+    }
+)
+"""The JSON Schema of a field of each kind, as it must be to be handed in."""
+
+
+def _object(fields: Sequence[Field], p: Parameters) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            field.name: SHAPES[field.kind](field, p)
+            | {"title": field.zh, "x-title-en": field.en, "x-clause": field.clause}
+            | ({"x-unit": field.unit} if field.unit else {})
+            | ({"x-need": field.need} if field.need in {"industrial", "innovation"} else {})
+            for field in fields
+        },
+        "required": [field.name for field in fields if field.need == "always"],
+        "additionalProperties": False,
+    }
+
+
+def content_schema(section: Section, p: Parameters) -> dict[str, Any]:
+    """Give JSON Schema 2020-12 of a section as it must be to be handed in."""
+    about = {"$schema": DIALECT, "title": section.zh, "x-title-en": section.en, "x-clause": section.clause}
+    return about | ({"x-total": section.total} if section.total else {}) | _object(section.fields, p)
+
+
+def _parameters(edition: str) -> Parameters:
+    found = editions.load(edition)
+    return found.parameters(found.in_force_on)
+
+
+def _shipped() -> dict[str, tuple[Section, dict[str, Any]]]:
+    """Give every section of the editions that ship with its schema, the latest edition's where several have it."""
+    return {
+        section.name: (section, content_schema(section, _parameters(name)) | {"examples": [dict(section.example)]})
+        for name in editions.names()
+        for section in form(name).values()
+    }
+
+
+SHIPPED = _shipped()
 
 
 routes = router("application")
@@ -240,17 +264,31 @@ def get_form(edition: str, _anyone: Anyone, _transaction: InTransaction) -> Form
     """Describe the application form of an edition (5.2)."""
     if edition not in editions.names():
         raise absent()
-    found = editions.load(edition)
-    p = found.parameters(found.in_force_on)
+    p = _parameters(edition)
     sections = [
         FormSection(
-            name=name,
-            required=name in REQUIRED,
-            label=_label(name),
-            fields={field: _label(field) for field in model.model_fields},
-            content_schema=model.model_json_schema(),
+            name=section.name,
+            clause=section.clause,
+            required=section.need == "always",
+            label=Label(zh=section.zh, en=section.en),
+            fields={field.name: Label(zh=field.zh, en=field.en) for field in section.fields},
+            content_schema=content_schema(section, p),
+            example=dict(section.example),
         )
-        for name, model in SECTIONS.items()
+        for section in form(edition).values()
     ]
     awards = {award.key: Label(zh=award.name["zh"], en=award.name["en"]) for award in p.awards}
     return Form(edition=edition, awards=awards, fields=list(p.fields), innovation_fields=list(p.innovation_fields), sections=sections)
+
+
+@routes.get("/forms/{edition}/industries", operation_id="list_industries")
+def list_industries(
+    edition: str,
+    _anyone: Anyone,
+    _transaction: InTransaction,
+    below: Annotated[str, Line(5, least=0)] = "",
+) -> Industries:
+    """List the industries of GB/T 4754-2017 whose codes begin with `below` (a section, division or group), by default all (3.1)."""
+    if edition not in editions.names():
+        raise absent()
+    return Industries(items=[Industry(code=code, zh=zh) for code, zh in industries().items() if code.startswith(below)])

@@ -1,7 +1,7 @@
 """The applicant organisation as it states itself: an independent legal person in the district (3.1)."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import ConfigDict, Field
@@ -20,16 +20,24 @@ from regulation.endorsement import townships
 from regulation.identifiers import check_credit_code, check_industry
 from services.intake.tables import Organisation, Recusal
 
+Size = Literal["large", "medium", "small", "micro"]
+"""How large the organisation is by the national statistics (大型、中型、小型、微型)."""
+
 
 class Contact(Body):
     """Whom the office reaches, and how."""
 
     name: Annotated[str, Line(60)]
+    position: Annotated[str, Line(60, least=0)] = ""
     telephone: Annotated[str, Field(pattern=r"^[0-9+ -]{5,30}$")]
+    email: Annotated[str, Field(max_length=120, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.-]{3,55}$")] | None = None
 
 
 class OrganisationBody(Body):
-    """What an organisation states of itself; `township` is the division code of its registered address, `industry` GB/T 4754-2017."""
+    """What an organisation states of itself.
+
+    `township` is the division code of the registered address; `industry` a section, division, group or class of GB/T 4754-2017.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -38,10 +46,12 @@ class OrganisationBody(Body):
                     "name": "金华示例热管理有限公司",
                     "legal_form": "legal_person",
                     "township": "330703101",
+                    "address": "孝顺镇示例路1号",
                     "registered_on": "2015-04-01",
                     "in_district_since": "2015-04-01",
                     "industry": "C3670",
-                    "contact": {"name": "方志远", "telephone": "0579-82190000"},
+                    "size": "medium",
+                    "contacts": [{"name": "方志远", "position": "质量部经理", "telephone": "0579-82190000"}],
                 }
             ]
         }
@@ -50,10 +60,12 @@ class OrganisationBody(Body):
     name: Name
     legal_form: LegalForm
     township: Annotated[str, Field(pattern=r"^[0-9]{9}$")]
+    address: Annotated[str, Line(200)]
     registered_on: Day
     in_district_since: Day
     industry: Annotated[str, Line(5)]
-    contact: Contact
+    size: Size
+    contacts: Annotated[list[Contact], Field(min_length=1, max_length=5)]
 
 
 class OrganisationAnswer(Answer):
@@ -64,11 +76,25 @@ class OrganisationAnswer(Answer):
     name: str
     legal_form: LegalForm
     township: str
+    address: str
     registered_on: date
     in_district_since: date
     industry: str
-    contact: Contact
+    size: Size
+    contacts: list[Contact]
     actions: dict[str, Action]
+
+
+def check_stated(transaction: Transaction, credit_code: str, stated: OrganisationBody) -> None:
+    """Refuse what is no independent legal person of the district, by its credit code, form, address and industry.
+
+    Clause 3.1.
+    """
+    name = transaction.service.settings.edition
+    check_credit_code(credit_code)
+    check_legal_person(stated.legal_form, edition.load(name).parameters(day(transaction.now)))
+    check_residence(stated.township, townships(name))
+    check_industry(stated.industry)
 
 
 def save_organisation(transaction: Transaction, credit_code: str, stated: OrganisationBody, version: int) -> Organisation:
@@ -79,11 +105,7 @@ def save_organisation(transaction: Transaction, credit_code: str, stated: Organi
     session = transaction.session
     found = session.get(Organisation, credit_code)
     check_version(version, found.version if found else 0)
-    name = transaction.service.settings.edition
-    check_credit_code(credit_code)
-    check_legal_person(stated.legal_form, edition.load(name).parameters(day(transaction.now)))
-    check_residence(stated.township, townships(name))
-    check_industry(stated.industry)
+    check_stated(transaction, credit_code, stated)
     content = stated.model_dump() | {"version": version + 1}
     kept = insert(Organisation).values(credit_code=credit_code, **content)
     first_or_next = kept.on_conflict_do_update(

@@ -13,7 +13,6 @@ from regulation.eligibility import Outcome as Settled
 from regulation.implementation import implementation_rules
 from regulation.lifecycle import Step
 from services.intake import access, dossier
-from services.intake.form import REQUIRED
 from services.intake.tables import Application, Cycle, Endorsement, Outcome, Verification
 
 NOTHING_TO_REVIEW = Kind(409, "nothing_to_review", "申报尚未提交或评审已结束", "Nothing has been handed in yet, or the review is over")
@@ -47,7 +46,7 @@ def check_submission(transaction: Transaction, application: Application, cycle: 
     content = dossier.assemble(transaction, application)
     p = access.parameters(cycle)
     dossier.check_declarations(content, p)
-    endorsement.check_form([name for name in REQUIRED if name not in content["sections"]])
+    endorsement.check_form([one.named for one in dossier.lacks(content, cycle, p)])
     dossier.check_filing(content, cycle, dossier.last_filing_day(cycle.closes), p)
     return step.to, content
 
@@ -76,6 +75,11 @@ def check_endorsement(transaction: Transaction, application: Application, cycle:
     check_step(transaction, cycle, application.state, "endorse")
     content = access.latest(transaction, application).content
     dossier.check_filing(content, cycle, day(transaction.now), access.parameters(cycle))
+
+
+def check_correction(transaction: Transaction, application: Application, cycle: Cycle) -> Step:
+    """Refuse the office to send back what is not filed, or can't be filed again because the window is over."""
+    return check_step(transaction, cycle, application.state, "send_back")
 
 
 def check_screening(transaction: Transaction, application: Application, cycle: Cycle) -> None:

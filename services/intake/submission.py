@@ -201,10 +201,9 @@ def get_version(application: UUID, number: int, _reader: Reader, transaction: In
 def get_receipt(application: UUID, _reader: Reader, transaction: InTransaction) -> Receipt:
     """Read the receipt of a filed application (5.2)."""
     found = access.find(transaction, application)
-    decision = transaction.session.scalar(
-        select(Endorsement).where(Endorsement.application_id == found.id, Endorsement.decision == "endorse")
-    )
-    if decision is None or decision.signed_on is None:
+    endorsed = select(Endorsement).where(Endorsement.application_id == found.id, Endorsement.decision == "endorse")
+    decision = transaction.session.scalar(endorsed.order_by(Endorsement.id.desc()).limit(1))
+    if found.filed_at is None or decision is None or decision.signed_on is None:
         raise absent()
     return Receipt(
         application=found.id,

@@ -51,10 +51,12 @@ class Organisation(Base):
     name: Mapped[str]
     legal_form: Mapped[str]
     township: Mapped[str]
+    address: Mapped[str]
     registered_on: Mapped[date]
     in_district_since: Mapped[date]
     industry: Mapped[str]
-    contact: Mapped[dict[str, Any]]
+    size: Mapped[str]
+    contacts: Mapped[list[dict[str, Any]]]
 
 
 class Department(Base):
@@ -151,6 +153,7 @@ class Endorsement(Base):
     signed_on: Mapped[date | None]
     seal: Mapped[UUID | None] = mapped_column(ForeignKey("attachment.id"))
     remarks: Mapped[str]
+    section_remarks: Mapped[dict[str, Any]]
     decided_at: Mapped[datetime]
     decided_by: Mapped[str]
 
@@ -224,6 +227,17 @@ class Undertaking(Base):
     person: Mapped[str] = mapped_column(primary_key=True)
     cycle_id: Mapped[UUID] = mapped_column(primary_key=True)
     given_on: Mapped[date]
+
+
+class Honour(Base):
+    """An award that an organisation holds or held, as workflow has told; `revoked_on` where it was taken back."""
+
+    __tablename__ = "honour"
+
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+    award: Mapped[str] = mapped_column(primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revoked_on: Mapped[date | None]
 
 
 class Reading(Base):

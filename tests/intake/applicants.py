@@ -18,15 +18,26 @@ PDF = b"%PDF-1.7\nan attachment"
 ENDORSED = {"decision": "endorse", "opinion": "情况属实，同意推荐。", "signatory": "王建国", "signed_on": "2026-03-20"}
 ORGANISATION = {
     "name": "示例机械有限公司", "legal_form": "legal_person", "township": TOWN, "industry": "C3421",
-    "registered_on": "2012-05-18", "in_district_since": "2012-05-18", "contact": {"name": "方志远", "telephone": "0579-82190000"},
+    "registered_on": "2012-05-18", "in_district_since": "2012-05-18", "address": "示例路1号", "size": "medium",
+    "contacts": [{"name": "方志远", "telephone": "0579-82190000"}],
 }  # fmt: skip
+
+
+def indicators(last: int = 2025, **given: object) -> dict[str, Any]:
+    """State three years, the last of which is as given."""
+    year = {"assets": "310000000.00", "revenue": "260000000.00", "profit": "21000000.00", "tax_paid": "10000000.00", "land_mu": "50.00"}
+    years = [{"year": last - 2} | year, {"year": last - 1} | year, {"year": last} | year | given]
+    return {"years": years, "ranking": "全区同行业第3位"}
+
+
 SECTIONS: dict[str, dict[str, Any]] = {
     "declarations": {"voluntary": True, "truthful": True, "signatory": "方志远", "signed_on": "2026-03-02"},
     "overview": {"summary": "专业生产精密机械。", "employees": 420, "products": "机床"},
     "self_assessment": dict.fromkeys(
         ("leadership", "strategy", "customers", "resources", "processes", "measurement", "results"), "如附件所述。"
     ),
-    "indicators": {"tax_year": 2025, "tax_paid": "10000000.00", "land_mu": "50.00", "output": 260_000_000, "ranking": "第3位"},
+    "products": {"items": [{"name": "机床", "indicators": [{"indicator": "定位精度", "unit": "mm", "own": "0.003", "domestic": "0.005"}]}]},
+    "indicators": indicators(),
     "history": {"incidents": []},
 }
 Stated = dict[str, Any] | None

@@ -4,7 +4,20 @@ from typing import Any
 import pytest
 import rfc8785
 
-from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, SECTIONS, TOWN, Applicant, Intake, absent, incident
+from tests.intake.applicants import (
+    DRAFTING,
+    ENDORSED,
+    FILING,
+    PDF,
+    SCREENING,
+    SECTIONS,
+    TOWN,
+    Applicant,
+    Intake,
+    absent,
+    incident,
+    indicators,
+)
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
 
@@ -95,8 +108,8 @@ def test_an_incomplete_application_is_not_submitted(intake: Intake) -> None:
     [
         (10, {"registered_on": "2023-04-01"}, {}, "too_young", "3.2.1"),
         (11, {"in_district_since": "2023-04-01"}, {}, "too_young", "3.2.1"),
-        (12, {}, {"indicators": SECTIONS["indicators"] | {"tax_paid": "9999999.99"}}, "tax_per_mu_too_low", "3.2.7"),
-        (13, {}, {"indicators": SECTIONS["indicators"] | {"tax_year": 2024}}, "tax_per_mu_missing", "3.2.7"),
+        (12, {}, {"indicators": indicators(tax_paid="9999999.99")}, "tax_per_mu_too_low", "3.2.7"),
+        (13, {}, {"indicators": indicators(2024)}, "sections_missing", "5.2"),
         (14, {}, {"history": {"incidents": [incident("accident", "2023-03-31")]}}, "veto_accident", "3.3.1"),
         (15, {}, {"history": {"incidents": [incident("spot_check", "2024-01-01")]}}, "veto_spot_check", "3.3.2"),
         (16, {}, {"history": {"incidents": [incident("complaint", "2024-01-01")]}}, "veto_complaint", "3.3.3"),
@@ -208,7 +221,7 @@ def test_three_years_are_counted_to_the_day_of_filing(intake: Intake) -> None:
 
 def test_the_window_is_half_open(award: Award) -> None:
     intake = Intake(award, 2027)
-    early = intake.drafted(27, indicators=SECTIONS["indicators"] | {"tax_year": 2026})
+    early = intake.drafted(27, indicators=indicators(2026))
     award.at("2026-02-28T23:59:59+08:00")
     refused(early.submit(), "window_not_open", "5.2")
     award.at("2026-03-01T00:00:00+08:00")
@@ -241,7 +254,8 @@ def test_lists_show_one_s_own(intake: Intake) -> None:
 def test_the_form_describes_every_section(intake: Intake) -> None:
     form = ok(intake.award.client().get("/forms/jindong-2022"))
     assert [section["name"] for section in form["sections"]] == [
-        "declarations", "overview", "self_assessment", "indicators", "innovation", "preferences", "history"
+        "declarations", "overview", "encouraged", "self_assessment", "products", "indicators", "certificates", "earlier_awards",
+        "innovation", "preferences", "history",
     ]  # fmt: skip
     absent(intake.award.client().get("/forms/elsewhere"))
     applicant = intake.drafted(31)

@@ -50,6 +50,13 @@ def upgrade() -> None:
     comment="append-only: the service's role may insert and select, nothing else"
     )
     op.create_index(op.f('ix_event_subject'), 'event', ['subject'], unique=False)
+    op.create_table('honour',
+    sa.Column('credit_code', sa.Text(), nullable=False),
+    sa.Column('award', sa.Text(), nullable=False),
+    sa.Column('year', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('revoked_on', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('credit_code', 'award', 'year', name=op.f('pk_honour'))
+    )
     op.create_table('idempotency',
     sa.Column('subject', sa.Text(), nullable=False),
     sa.Column('route', sa.Text(), nullable=False),
@@ -67,10 +74,12 @@ def upgrade() -> None:
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('legal_form', sa.Text(), nullable=False),
     sa.Column('township', sa.Text(), nullable=False),
+    sa.Column('address', sa.Text(), nullable=False),
     sa.Column('registered_on', sa.Date(), nullable=False),
     sa.Column('in_district_since', sa.Date(), nullable=False),
     sa.Column('industry', sa.Text(), nullable=False),
-    sa.Column('contact', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('size', sa.Text(), nullable=False),
+    sa.Column('contacts', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.PrimaryKeyConstraint('credit_code', name=op.f('pk_organisation'))
     )
     op.create_table('reading',
@@ -234,6 +243,7 @@ def upgrade() -> None:
     sa.Column('signed_on', sa.Date(), nullable=True),
     sa.Column('seal', sa.Uuid(), nullable=True),
     sa.Column('remarks', sa.Text(), nullable=False),
+    sa.Column('section_remarks', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('decided_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('decided_by', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_endorsement_application_id_application')),
@@ -271,6 +281,7 @@ def downgrade() -> None:
     op.drop_table('reading')
     op.drop_table('organisation')
     op.drop_table('idempotency')
+    op.drop_table('honour')
     op.drop_index(op.f('ix_event_subject'), table_name='event')
     op.drop_table('event')
     op.drop_table('department')
