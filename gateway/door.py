@@ -21,6 +21,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/cycles/{cycle}/screening-closure": "intake",
     "/cycles/{cycle}/screening": "intake",
     "/cycles/{cycle}/diagnostics": "scoring",
+    "/applications/{application}/feedback": "scoring",
     "/record/gateway": "gateway",
     "/record/intake": "intake",
     "/record/scoring": "scoring",

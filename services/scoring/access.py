@@ -150,6 +150,12 @@ def dossier_of(transaction: Transaction, panel: Panel, application: UUID, person
     return dossier
 
 
+def reviewed(transaction: Transaction, panel: Panel, stage: Stage) -> list[Dossier]:
+    """List what the panel reviews in a stage: its applications that still stand, in site review the shortlisted."""
+    query = select(Dossier).where(Dossier.panel == panel.id, standing()).order_by(Dossier.application)
+    return list(transaction.session.scalars(query.where(Dossier.shortlisted) if stage == "site" else query))
+
+
 def members_of(session: Session, panel: Panel) -> list[Reviewer]:
     """List a panel's members, whatever their standing, in the order of their names."""
     query = select(Reviewer).join(Seat, and_(Seat.person == Reviewer.person, Seat.left_at.is_(None))).where(Seat.panel == panel.id)

@@ -10,14 +10,15 @@ from kernel.relay import Transports
 from kernel.requests import InTransaction
 from kernel.service import Service, create_service, router
 from kernel.settings import Settings
-from services.scoring import consensus, interest, panel, report, reviewer, rubric, sheet
+from services.scoring import consensus, feedback, history, interest, panel, replacement, report, result, reviewer, rubric, sheet, site
 from services.scoring.access import may_read_dossier
+from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
 from services.scoring.tasks import tasks
 
 questions = router("internal")
 
-ACTS = (rubric, reviewer, interest, panel, sheet, consensus, report)
+ACTS = (rubric, reviewer, history, interest, draw, panel, replacement, sheet, consensus, site, result, report, feedback)
 
 
 @questions.get("/internal/dossier-access")

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.identity import Principal, Reviewer
-from kernel.problems import FORBIDDEN, Problem, absent
+from kernel.problems import FORBIDDEN, Kind, Problem, absent
 from kernel.requests import DryRun, IfMatch, InTransaction, Transaction, check_version, offer
 from kernel.service import router
 from kernel.wire import Action, Answer, Body, Mark, Words
@@ -22,11 +22,11 @@ from regulation.rubric import STEP
 from regulation.score import check_consensus, check_rating, check_spread, sheet_twentieths
 from services.scoring import rounds
 from services.scoring.access import (
+    Stage,
     dossier_of,
     eligible_for,
     panel_for,
     panel_for_member,
-    phase_of,
     rubric_of,
     rules_of,
     stage_of,
@@ -38,13 +38,21 @@ routes = router("consensus")
 
 Stance = Literal["agree", "dissent"]
 ApplicationId = Annotated[UUID, Path()]
+ReopenedStage = Annotated[Stage | None, Query(description="the stage; the running one where left out, an earlier one once reopened")]
+NOT_REOPENED = Kind(409, "stage_not_open", "该阶段已结束，且未因回避重新打开", "That stage has ended, and no recusal has reopened it")
+AGREED_TEXTS = ("reason", "strengths", "opportunities", "changes")
 
 
 class AgreedRating(Body):
-    """What the panel agrees on for one item; a reason is due where the rules' spread is passed (2.1.1)."""
+    """What the panel agrees on for one item; a reason is due where the rules' spread is passed (2.1.1).
+
+    Strengths and opportunities go into the applicant's feedback report; where they are left out, the members' own do.
+    """
 
     percent: Annotated[int, Field(ge=-1000, le=1000)]
     reason: Annotated[str, Words(4000)] | None = None
+    strengths: Annotated[str, Words(4000)] | None = None
+    opportunities: Annotated[str, Words(4000)] | None = None
 
 
 class NewConsensus(Body):
@@ -53,7 +61,20 @@ class NewConsensus(Body):
     items: Annotated[dict[Annotated[str, Words(32)], AgreedRating], Field(max_length=200)]
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": {"4.1.2": {"percent": 65, "reason": "现场核实后，展开程度高于独立评分时所见。"}}}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": {
+                        "4.1.2": {
+                            "percent": 65,
+                            "reason": "现场核实后，展开程度高于独立评分时所见。",
+                            "strengths": "高层领导亲自推动质量文化。",
+                            "opportunities": "对关键供方的展开不足。",
+                        }
+                    }
+                }
+            ]
+        }
     )
 
 
@@ -72,6 +93,8 @@ class AgreedItem(Answer):
     item: str
     percent: int
     reason: str | None
+    strengths: str | None
+    opportunities: str | None
     changes: dict[str, int]
 
 
@@ -116,20 +139,35 @@ def check_leader(panel: Panel, person: str) -> None:
         raise Problem(FORBIDDEN)
 
 
-def open_consensus(transaction: Transaction, key: UUID, application: UUID, reviewer: Principal) -> tuple[Round, Panel, Dossier, Cycle]:
-    """Lock the running stage's opened round for a member who may act on its consensus."""
+def open_consensus(
+    transaction: Transaction, key: UUID, application: UUID, reviewer: Principal, stage: Stage | None
+) -> tuple[Round, Panel, Dossier, Cycle]:
+    """Lock an opened round of the running stage, or a reopened one, for a member who may act on its consensus."""
     panel, cycle = panel_for_member(transaction, key, reviewer.person)
     dossier = dossier_of(transaction, panel, application, reviewer.person)
-    step(PANEL, panel.state, "report", phase_of(transaction, cycle))
-    found = opened_round(transaction, dossier, reviewer, stage_of(cycle))
-    return rounds.locked(transaction, found.id), panel, dossier, cycle
+    found = rounds.locked(transaction, opened_round(transaction, dossier, reviewer, stage or stage_of(cycle)).id)
+    check_settling(transaction, panel, found, cycle)
+    return found, panel, dossier, cycle
+
+
+def check_settling(transaction: Transaction, panel: Panel, found: Round, cycle: Cycle) -> None:
+    """Refuse to settle a consensus outside its stage, unless a recusal has reopened it (2.3.3, 2.4.5)."""
+    step(PANEL, panel.state, "report", rounds.phase_for(transaction, panel, found))
+    if found.reopened_at is None and found.stage != stage_of(cycle):
+        raise Problem(NOT_REOPENED)
 
 
 def agree(
-    transaction: Transaction, key: UUID, application: UUID, leader: Principal, version: int, items: Mapping[str, AgreedRating]
+    transaction: Transaction,
+    key: UUID,
+    application: UUID,
+    leader: Principal,
+    version: int,
+    items: Mapping[str, AgreedRating],
+    stage: Stage | None,
 ) -> Consensus:
     """Put the consensus sheet; whoever signed the one before signs again."""
-    found, panel, dossier, cycle = open_consensus(transaction, key, application, leader)
+    found, panel, dossier, cycle = open_consensus(transaction, key, application, leader, stage)
     check_leader(panel, leader.person)
     check_version(version, found.version)
     for item, rating in items.items():
@@ -140,6 +178,8 @@ def agree(
         item: {
             "steps": rating.percent // STEP,
             "reason": rating.reason,
+            "strengths": rating.strengths,
+            "opportunities": rating.opportunities,
             "changes": {sheet: rating.percent - rated[item] for sheet, rated in sheets.items()},
         }
         for item, rating in items.items()
@@ -159,9 +199,11 @@ def check_stance(person: str, leader: str, stance: Stance, reason: str) -> None:
     check_panel_report(leader, leader, [person], {person: stance}, {person: reason})
 
 
-def sign(transaction: Transaction, key: UUID, application: UUID, member: Principal, version: int, given: NewSignature) -> Consensus:
+def sign(
+    transaction: Transaction, key: UUID, application: UUID, member: Principal, version: int, given: NewSignature, stage: Stage | None
+) -> Consensus:
     """Sign the consensus sheet as it stands, or dissent from it in writing."""
-    found, panel, dossier, cycle = open_consensus(transaction, key, application, member)
+    found, panel, dossier, cycle = open_consensus(transaction, key, application, member, stage)
     if found.agreed is None:
         raise absent()
     check_version(version, found.version)
@@ -193,25 +235,21 @@ def show(transaction: Transaction, found: Round, panel: Panel, dossier: Dossier,
     """Answer with a consensus sheet."""
     transaction.version = found.version
     href = f"/api/v1/panels/{panel.id}/applications/{dossier.application}/consensus"
-    phase = phase_of(transaction, cycle)
-
-    def check_open() -> None:
-        step(PANEL, panel.state, "report", phase)
 
     def check_signable() -> None:
-        check_open()
+        check_settling(transaction, panel, found, cycle)
         check_agreed(transaction, found, cycle)
 
     actions = {}
     if reader.role == "reviewer":
         actions["sign"] = offer(transaction, "POST", f"{href}/signatures", check_signable)
         if reader.person == panel.leader:
-            actions["agree"] = offer(transaction, "PUT", href, check_open)
+            actions["agree"] = offer(transaction, "PUT", href, lambda: check_settling(transaction, panel, found, cycle))
     return Consensus(
         application=dossier.application,
         stage=found.stage,
         items=[
-            AgreedItem(item=item, percent=rating["steps"] * STEP, reason=rating["reason"], changes=rating["changes"])
+            AgreedItem(item=item, percent=rating["steps"] * STEP, **{name: rating[name] for name in AGREED_TEXTS})
             for item, rating in (found.agreed or {}).items()
         ],
         total=mark(sheet_twentieths(agreed_percents(found), rubric_of(cycle))) if found.agreed else None,
@@ -233,10 +271,16 @@ def get_consensus(
 
 @routes.put("/panels/{id}/applications/{application}/consensus", operation_id="agree_consensus")
 def put_consensus(
-    key: PanelId, application: ApplicationId, given: NewConsensus, reviewer: Reviewer, transaction: InTransaction, version: IfMatch
+    key: PanelId,
+    application: ApplicationId,
+    given: NewConsensus,
+    reviewer: Reviewer,
+    transaction: InTransaction,
+    version: IfMatch,
+    stage: ReopenedStage = None,
 ) -> Consensus:
     """Put the running stage's consensus sheet, as the leader; a spread or change beyond the rules needs its reason (2.1.1)."""
-    return agree(transaction, key, application, reviewer, version, given.items)
+    return agree(transaction, key, application, reviewer, version, given.items, stage)
 
 
 @routes.post("/panels/{id}/applications/{application}/consensus/signatures", status_code=201, operation_id="sign_consensus")
@@ -248,6 +292,7 @@ def post_signature(
     transaction: InTransaction,
     _dry_run: DryRun,
     version: IfMatch,
+    stage: ReopenedStage = None,
 ) -> Consensus:
     """Sign the consensus sheet that If-Match names, or dissent from it in writing (2.3.1)."""
-    return sign(transaction, key, application, reviewer, version, given)
+    return sign(transaction, key, application, reviewer, version, given, stage)

@@ -4,11 +4,11 @@ A declared interest recuses at once. Whoever declared it can't take it back: `PU
 with a reason.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -18,7 +18,7 @@ from kernel.identity import Office, Principal, roles
 from kernel.problems import absent
 from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import router
-from kernel.wire import Answer, Body, CreditCode, Id, Reason
+from kernel.wire import Answer, Body, CreditCode, Day, Id, Reason
 from regulation.identifiers import check_credit_code
 from services.scoring import rounds
 from services.scoring.access import Person, cycle_of, undertaken_at
@@ -29,17 +29,35 @@ routes = router("interests")
 Official = Annotated[Principal, roles("endorser", "reviewer", "committee", "supervisor")]
 Source = Literal["declared", "office", "requested"]
 TOLD = ("workflow", "intake")
-EXAMPLE: JsonDict = {"credit_code": "91330703MA00000900", "kind": "advice", "reason": "2024年为其提供质量管理咨询。"}
+EXAMPLE: JsonDict = {
+    "credit_code": "91330703MA00000900",
+    "kind": "advice",
+    "reason": "2024年为其提供质量管理咨询。",
+    "since": "2024-03-01",
+    "until": "2024-11-30",
+}
 
 
 class Interest(Body):
-    """An interest in an organisation, by its credit code."""
+    """An interest in an organisation, by its credit code, with the days from and to which it was held.
+
+    An interest of the past recuses too; the office weighs how long ago it ended when it is asked to lift the recusal.
+    """
 
     credit_code: CreditCode
     kind: Literal["employment", "ownership", "kinship", "advice", "competition", "other"]
     reason: Reason
+    since: Day | None = None
+    until: Day | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    @model_validator(mode="after")
+    def check_days(self) -> Self:
+        """Demand that an interest ends no earlier than it began."""
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("an interest ends no earlier than it began")
+        return self
 
 
 class Interests(Body):
@@ -56,6 +74,8 @@ class DeclaredInterest(Answer):
     credit_code: str
     kind: str
     reason: str
+    since: date | None
+    until: date | None
     at: datetime
     lifted_at: datetime | None
 
@@ -110,7 +130,17 @@ class LiftedRecusal(Answer):
     lifted_at: datetime
 
 
-def recuse(transaction: Transaction, person: str, credit_code: str, kind: str, reason: str, source: Source) -> bool:
+def recuse(
+    transaction: Transaction,
+    person: str,
+    credit_code: str,
+    kind: str,
+    reason: str,
+    source: Source,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+) -> bool:
     """Recuse a person from an organisation at once, in every role: tell the peers, withdraw the sheets; False where it stood already."""
     transaction.session.scalar(select(Reviewer.id).where(Reviewer.person == person).with_for_update())
     by = transaction.actor.person if transaction.actor else None
@@ -119,6 +149,8 @@ def recuse(transaction: Transaction, person: str, credit_code: str, kind: str, r
         "credit_code": credit_code,
         "kind": kind,
         "reason": reason,
+        "since": since,
+        "until": until,
         "source": source,
         "at": transaction.now,
         "by": by,
@@ -137,7 +169,7 @@ def declare(transaction: Transaction, person: str, interests: list[Interest]) ->
     for one in interests:
         check_credit_code(one.credit_code)
     for one in sorted(interests, key=lambda interest: interest.credit_code):
-        recuse(transaction, person, one.credit_code, one.kind, one.reason, "declared")
+        recuse(transaction, person, one.credit_code, one.kind, one.reason, "declared", since=one.since, until=one.until)
     return declared(transaction, person)
 
 

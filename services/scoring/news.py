@@ -30,6 +30,7 @@ class Launched(Facts):
     edition: str
     rubric: str
     rules: dict[str, Any]
+    rules_hash: str
     launched_on: date
 
 
@@ -63,6 +64,8 @@ class EligibleApplication(Facts):
     township: str
     industry: str
     awards: list[str]
+    fallback: bool
+    preferred: bool
 
 
 class ScreeningClosed(Facts):

@@ -1,4 +1,4 @@
-"""Panels: forming, applications, recusal, replacement (2.0, 2.2.2, 2.4.5). They are formed once the eligible list stands."""
+"""Panels: forming, applications, recusal (2.0, 2.2.2, 2.4.5). They are formed once the eligible list stands."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import ConfigDict, Field
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from kernel.identity import Office, Principal, roles
 from kernel.problems import Kind, Problem, absent
@@ -16,7 +16,7 @@ from kernel.service import router
 from kernel.wire import Action, Answer, Body, Id, Name, Page, Reason
 from regulation.conduct import check_undertaking
 from regulation.lifecycle import PANEL, step
-from regulation.recusal import check_not_recused, check_panel, eligible_members
+from regulation.recusal import check_panel, eligible_members
 from regulation.report import check_eligible
 from services.scoring import rounds
 from services.scoring.access import (
@@ -86,17 +86,6 @@ class NewRecusal(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"person": "r-2", "application": SOME_ID, "reason": "其配偶在该企业任职。"}]})
 
 
-class Replacement(Body):
-    """One member for another; `leader` names the new leader where the outgoing member leads, the incoming member where left out."""
-
-    outgoing: Person
-    incoming: Person
-    leader: Person | None = None
-    reason: Reason
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"outgoing": "r-2", "incoming": "r-4", "reason": "原成员回避。"}]})
-
-
 class PanelMember(Answer):
     """A member."""
 
@@ -119,12 +108,23 @@ class PanelApplication(Answer):
     eligible_members: list[str] | None
 
 
+class VerifyItem(Answer):
+    """What is to be verified on site, by the rubric's item."""
+
+    item: str
+    question: str
+
+
 class Visit(Answer):
-    """A site visit as planned."""
+    """A site visit as planned; it ends on the day it begins where `until` is null."""
 
     application: UUID
     on: date
+    until: date | None
     programme: str
+    team: list[str]
+    items_to_verify: list[VerifyItem]
+    documents: list[str]
 
 
 class PanelAnswer(Answer):
@@ -135,6 +135,7 @@ class PanelAnswer(Answer):
     name: str
     state: str
     leader: str
+    draw: UUID | None
     members: list[PanelMember]
     applications: list[PanelApplication]
     site_plan: list[Visit]
@@ -168,6 +169,7 @@ def show(transaction: Transaction, panel: Panel, cycle: Cycle, caller: Principal
         name=panel.name,
         state=panel.state,
         leader=panel.leader,
+        draw=panel.draw,
         members=[PanelMember(person=one.person, name=one.name, leads=one.person == panel.leader) for one in members],
         applications=[
             PanelApplication(
@@ -244,14 +246,14 @@ def tell(transaction: Transaction, panel: Panel, kind: str, clause: str, **more:
     transaction.record(kind, f"panel:{panel.id}", clause=clause, facts=facts | more, tell=("workflow",))
 
 
-def form(transaction: Transaction, new: NewPanel, office: Principal) -> tuple[Panel, Cycle]:
+def form(transaction: Transaction, new: NewPanel, office: Principal, draw: UUID | None = None) -> tuple[Panel, Cycle]:
     """Form a panel of three or more eligible members for every application it gets; their sheets begin with it."""
     cycle = cycle_of(transaction, new.cycle)
     state = step(PANEL, "new", "form", phase_of(transaction, cycle)).to
     members = appointed_members(transaction, new.members)
     dossiers = take(transaction, cycle, new.applications, office.person)
     check_composition(transaction, cycle, members, new.leader, dossiers)
-    panel = Panel(cycle=cycle.id, name=new.name, leader=new.leader, state=state, site_plan=[], version=1)
+    panel = Panel(cycle=cycle.id, name=new.name, leader=new.leader, state=state, draw=draw, site_plan=[], version=1)
     transaction.session.add(panel)
     transaction.session.flush()
     transaction.session.add_all(Seat(panel=panel.id, person=person, since=transaction.now) for person in members)
@@ -291,37 +293,6 @@ def recuse_member(transaction: Transaction, key: UUID, new: NewRecusal, caller: 
     source: Any = "declared" if caller.role == "reviewer" else "office"
     recuse(transaction, new.person, dossier.credit_code, "other", new.reason, source)
     return Recused(person=new.person, application=dossier.application)
-
-
-def replace(transaction: Transaction, key: UUID, given: Replacement) -> tuple[Panel, Cycle]:
-    """Put one member in another's place; the incoming member scores blind, the outgoing one's sheets of this stage no longer count."""
-    panel, cycle = panel_for_office(transaction, key, lock=True)
-    step(PANEL, panel.state, "replace", phase_of(transaction, cycle))
-    members = {member.person: member.leader_qualified for member in members_of(transaction.session, panel)}
-    if given.outgoing not in members:
-        raise Problem(NOT_A_MEMBER, person=given.outgoing)
-    if given.incoming in members:
-        raise Problem(MEMBER_ALREADY, person=given.incoming)
-    incoming = appointed_members(transaction, [given.incoming])
-    leader = (given.leader or given.incoming) if given.outgoing == panel.leader else given.leader or panel.leader
-    after = {person: leads for person, leads in members.items() if person != given.outgoing} | incoming
-    dossiers = transaction.session.scalars(select(Dossier).where(Dossier.panel == panel.id, standing())).all()
-    recusals = recusals_of(transaction.session, [given.incoming])
-    for dossier in dossiers:
-        check_not_recused(given.incoming, dossier.credit_code, recusals)
-    check_composition(transaction, cycle, after, leader, [])  # strength is judged where sheets open: two may have to be replaced in turn
-    ended = {"left_at": transaction.now, "leaving_reason": given.reason}
-    transaction.session.execute(
-        update(Seat).where(Seat.panel == panel.id, Seat.person == given.outgoing, Seat.left_at.is_(None)).values(ended)
-    )
-    transaction.session.add(Seat(panel=panel.id, person=given.incoming, since=transaction.now))
-    panel.leader = leader
-    panel.version += 1
-    transaction.session.flush()
-    rounds.begin(transaction, panel, cycle)
-    rounds.leave(transaction, given.outgoing, "replaced", "2.0", panel=panel)
-    tell(transaction, panel, "panel.changed", "2.0", outgoing=given.outgoing, incoming=given.incoming, reason=given.reason)
-    return panel, cycle
 
 
 @routes.post("/panels", status_code=201, operation_id="form_panel")
@@ -366,9 +337,3 @@ def post_applications(key: PanelId, given: Assignment, office: Office, transacti
 def post_recusal(key: PanelId, new: NewRecusal, caller: OfficeOrReviewer, transaction: InTransaction, _dry_run: DryRun) -> Recused:
     """Recuse a member from an application's organisation: the office anyone, a reviewer themselves; it follows the person (2.4.5)."""
     return recuse_member(transaction, key, new, caller)
-
-
-@routes.post("/panels/{id}/replacements", operation_id="replace_panel_member")
-def post_replacement(key: PanelId, given: Replacement, office: Office, transaction: InTransaction, _dry_run: DryRun) -> PanelAnswer:
-    """Put one member in another's place; refused for one who is recused from any of the panel's applications (2.4.5)."""
-    return show(transaction, *replace(transaction, key, given), office)

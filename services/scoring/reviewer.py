@@ -16,13 +16,13 @@ from kernel.identity import Office, Principal, roles
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
 from kernel.service import router
-from kernel.wire import Action, Answer, Body, Day, Name, Page, Reason
-from regulation import edition
+from kernel.wire import Action, Answer, Body, Day, Line, Name, Page, Reason
+from regulation import edition, rubric
 from regulation.calendar import day
 from regulation.qualification import Degree, Qualifications, Standard, check_appointment
 from services.scoring import rounds
 from services.scoring.access import Person, recusals_of
-from services.scoring.tables import Reviewer, Sanction
+from services.scoring.tables import Recusal, Reviewer, Sanction
 
 routes = router("reviewers")
 
@@ -31,6 +31,7 @@ APPOINTED_ALREADY = Kind(409, "reviewer_appointed_already", "此人已在评审�
 OfficeOrSupervisor = Annotated[Principal, roles("committee", "supervisor", duties=("office",))]
 ReviewerId = Annotated[UUID, Path(alias="id")]
 Section = Annotated[str, StringConstraints(pattern=r"^[A-T]$")]
+CategoryId = Annotated[str, StringConstraints(pattern=r"^[0-9.]{1,16}$")]
 EXAMPLE: JsonDict = {
     "name": "陈静",
     "degree": "bachelor",
@@ -41,7 +42,11 @@ EXAMPLE: JsonDict = {
     "trainings": [{"standard": "GB/T 19580", "on": "2025-06-03"}, {"standard": "GB/Z 19579", "on": "2025-06-04"}],
     "leader_qualified": True,
     "expertise": ["C"],
+    "categories": ["4.5", "4.7"],
+    "proofs": [{"clause": "2.4.2", "document": "工学学士学位证书 1033542008000123", "on": "2008-06-20"}],
 }
+CLAUSES = ("2.4.1", "2.4.2", "2.4.3", "2.4.4")
+CATEGORY_UNKNOWN = Kind(409, "category_unknown", "评审标准中没有类目：{category}", "No rubric has this category: {category}")
 
 
 class Training(Body):
@@ -51,8 +56,19 @@ class Training(Body):
     on: Day
 
 
+class Proof(Body):
+    """A document that proves what one of the clauses on reviewers asks for (2.4.1 to 2.4.4), with its date."""
+
+    clause: Literal["2.4.1", "2.4.2", "2.4.3", "2.4.4"]
+    document: Annotated[str, Line(200)]
+    on: Day
+
+
 class ReviewerEntry(Body):
-    """What the office enters of a reviewer; `years` counts full years of quality or professional work, `expertise` GB/T 4754 sections."""
+    """What the office enters of a reviewer; `years` counts full years of quality or professional work.
+
+    `expertise` lists GB/T 4754 sections, `categories` parts of the standard.
+    """
 
     name: Name
     degree: Degree
@@ -63,6 +79,8 @@ class ReviewerEntry(Body):
     trainings: Annotated[list[Training], Field(max_length=20)]
     leader_qualified: bool
     expertise: Annotated[list[Section], Field(max_length=20)]
+    categories: Annotated[list[CategoryId], Field(default_factory=list, max_length=20)]
+    proofs: Annotated[list[Proof], Field(default_factory=list, max_length=50)]
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -87,6 +105,8 @@ class ReviewerChange(Body):
     trainings: Annotated[list[Training], Field(max_length=20)] | None = None
     leader_qualified: bool | None = None
     expertise: Annotated[list[Section], Field(max_length=20)] | None = None
+    categories: Annotated[list[CategoryId], Field(max_length=20)] | None = None
+    proofs: Annotated[list[Proof], Field(max_length=50)] | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"years": 9, "leader_qualified": True}]})
 
@@ -109,8 +129,18 @@ class SanctionEntry(Answer):
     by: str
 
 
+class ReviewerInterest(Answer):
+    """An interest that recuses the reviewer, whoever put it forward (declared, office, requested); its own dates lift nothing."""
+
+    credit_code: str
+    kind: str
+    since: date | None
+    until: date | None
+    source: str
+
+
 class ReviewerAnswer(Answer):
-    """A reviewer on the roster; `recused_from` lists credit codes."""
+    """A reviewer on the roster; `recused_from` lists credit codes, `unproven` the clauses for which no document is entered."""
 
     id: UUID
     person: str
@@ -123,9 +153,13 @@ class ReviewerAnswer(Answer):
     trainings: list[dict[str, str]]
     leader_qualified: bool
     expertise: list[str]
+    categories: list[str]
+    proofs: list[dict[str, str]]
+    unproven: list[str]
     standing: str
     appointed_at: datetime
     recused_from: list[str]
+    interests: list[ReviewerInterest]
     sanctions: list[SanctionEntry]
     version: int
     actions: dict[str, Action]
@@ -134,12 +168,17 @@ class ReviewerAnswer(Answer):
 def show(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
     """Answer with a reviewer as the office sees them."""
     sanctions = transaction.session.scalars(select(Sanction).where(Sanction.reviewer == reviewer.id).order_by(Sanction.id))
+    interests = transaction.session.scalars(
+        select(Recusal).where(Recusal.person == reviewer.person, Recusal.lifted_at.is_(None)).order_by(Recusal.id)
+    )
     href = f"/api/v1/reviewers/{reviewer.id}"
     office = transaction.actor is not None and transaction.actor.has_duty("office")
     return ReviewerAnswer.model_validate(
         {
             **{name: getattr(reviewer, name) for name in ReviewerAnswer.model_fields if hasattr(reviewer, name)},
             "recused_from": sorted(one.organisation for one in recusals_of(transaction.session, [reviewer.person])),
+            "interests": [ReviewerInterest.model_validate(one) for one in interests],
+            "unproven": [clause for clause in CLAUSES if clause not in {proof["clause"] for proof in reviewer.proofs}],
             "sanctions": [SanctionEntry.model_validate(one) for one in sanctions],
             "actions": {
                 "change": offer(transaction, "PATCH", href, lambda: None),
@@ -163,6 +202,10 @@ def check_qualified(transaction: Transaction, values: Mapping[str, Any]) -> None
         tuple((training["standard"], date.fromisoformat(training["on"])) for training in values["trainings"]),
     )
     check_appointment(held, today, edition.load(transaction.service.settings.edition).parameters(today))
+    known = {category.id for name in rubric.names() for category in rubric.load(name).categories}
+    for category in values.get("categories", []):
+        if category not in known:
+            raise Problem(CATEGORY_UNKNOWN, category=category)
 
 
 def columns(entry: ReviewerEntry | ReviewerChange) -> dict[str, Any]:
@@ -170,6 +213,8 @@ def columns(entry: ReviewerEntry | ReviewerChange) -> dict[str, Any]:
     given = {name: getattr(entry, name) for name in entry.model_fields_set if name in ReviewerEntry.model_fields}
     if entry.trainings is not None:
         given["trainings"] = [training.model_dump(mode="json") for training in entry.trainings]
+    if entry.proofs is not None:
+        given["proofs"] = [proof.model_dump(mode="json") for proof in entry.proofs]
     return {name: value for name, value in given.items() if value is not None or name in {"policy_knowledge_on", "ethics_on"}}
 
 
@@ -177,7 +222,7 @@ def appoint(transaction: Transaction, new: NewReviewer) -> Reviewer:
     """Put a person on the roster."""
     entered = columns(new)
     check_qualified(transaction, entered)
-    values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, **entered}
+    values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, "categories": [], "proofs": [], **entered}
     row = transaction.session.execute(insert(Reviewer).values(values).on_conflict_do_nothing().returning(Reviewer)).scalar_one_or_none()
     if row is None:
         raise Problem(APPOINTED_ALREADY)

@@ -1,19 +1,20 @@
 """Sheets: rated alone, sealed with a commitment, opened together (4.1, 4.2, 2.3.1).
 
 The commitment in the record is SHA-256(nonce ‖ ratings ‖ SHA-256(salt ‖ texts)): a nonce and a salt of 32 bytes, ratings (item → percent)
-and texts (item → strengths and opportunities) as RFC 8785 canonical JSON.
+and texts (item → strengths, opportunities, evidence) as RFC 8785 canonical JSON. An opened sheet gives the very texts that were hashed, so
+that anybody who reads it checks the commitment with SHA-256 alone.
 """
 
 import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import rfc8785
 from fastapi import Path, Query
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 from sqlalchemy import Select, select
 
@@ -21,7 +22,7 @@ from kernel.identity import Office, Principal, Reviewer, roles
 from kernel.problems import absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
 from kernel.service import router
-from kernel.wire import Action, Answer, Body, Mark, Page, Reason, Words
+from kernel.wire import Action, Answer, Body, Id, Line, Mark, Page, Reason, Words
 from regulation.lifecycle import SHEET, step
 from regulation.report import check_panel_access, check_site_scoring
 from regulation.rubric import STEP
@@ -51,15 +52,36 @@ PanelId = Annotated[UUID, Path(alias="id")]
 ItemId = Annotated[str, Path(max_length=32)]
 PanelMember = Annotated[Principal, roles("reviewer", "supervisor")]
 AskedStage = Annotated[Stage | None, Query(description="the stage; where left out, site for a shortlisted application, else material")]
-EXAMPLE: JsonDict = {"percent": 65, "strengths": "方法系统，部门间展开较全面。", "opportunities": "标杆数据的来源应说明。"}
+EXAMPLE: JsonDict = {
+    "percent": 65,
+    "strengths": "方法系统，部门间展开较全面。",
+    "opportunities": "标杆数据的来源应说明。",
+    "evidence": [{"section": "self_assessment", "place": "第12页，表4"}],
+}
+
+
+class Evidence(Body):
+    """Where in the dossier a rating is grounded: a section or an attachment, and the place in it."""
+
+    section: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")] | None = None
+    attachment: Id | None = None
+    place: Annotated[str, Line(200)] | None = None
+
+    @model_validator(mode="after")
+    def check_named(self) -> Self:
+        """Demand one of the two."""
+        if (self.section is None) == (self.attachment is None):
+            raise ValueError("either a section or an attachment")
+        return self
 
 
 class Rating(Body):
-    """What a reviewer gives for one item: a multiple of 5 percent, the strengths (优势) and the opportunities (改进空间) seen."""
+    """What a reviewer gives for one item: a multiple of 5 percent, strengths (优势) and opportunities (改进空间), and where they show."""
 
     percent: Annotated[int, Field(ge=-1000, le=1000)]
     strengths: Annotated[str, Words(4000)]
     opportunities: Annotated[str, Words(4000)]
+    evidence: Annotated[list[Evidence], Field(default_factory=list, max_length=20)]
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -87,6 +109,7 @@ class SheetItem(Answer):
     percent: int | None
     strengths: str | None
     opportunities: str | None
+    evidence: list[dict[str, str]]
 
 
 class SheetEntry(Answer):
@@ -114,7 +137,11 @@ class SheetAnswer(SheetEntry):
 
 
 class OpenedSheet(Answer):
-    """An opened sheet with all that its commitment was made from."""
+    """An opened sheet with all that its commitment was made from.
+
+    commitment = SHA-256(nonce ‖ `committed_ratings` ‖ `texts_hash`) and texts_hash = SHA-256(salt ‖ `committed_texts`), the hex decoded and
+    the two texts in UTF-8 as they stand here.
+    """
 
     id: UUID
     person: str
@@ -123,6 +150,9 @@ class OpenedSheet(Answer):
     commitment: str
     nonce: str
     salt: str
+    committed_ratings: str
+    committed_texts: str
+    texts_hash: str
     sealed_at: datetime
 
 
@@ -164,16 +194,20 @@ def mark(twentieths: int) -> Mark:
     return Mark(twentieths=twentieths, points=Score(twentieths).points)
 
 
+def hash_of_texts(salt: bytes, texts: Mapping[str, Any]) -> bytes:
+    """Hash a sheet's texts with their salt: outsiders get this in the texts' place."""
+    return hashlib.sha256(salt + rfc8785.dumps(dict(texts))).digest()
+
+
 def commit_to(nonce: bytes, ratings: Mapping[str, int], salt: bytes, texts: Mapping[str, Any]) -> bytes:
     """Compute the commitment to a sheet: it reveals nothing, and fits no other content."""
-    hashed_texts = hashlib.sha256(salt + rfc8785.dumps(dict(texts))).digest()
-    return hashlib.sha256(nonce + rfc8785.dumps(dict(ratings)) + hashed_texts).digest()
+    return hashlib.sha256(nonce + rfc8785.dumps(dict(ratings)) + hash_of_texts(salt, texts)).digest()
 
 
 def items_of(sheet: tables.Sheet, cycle: Cycle) -> list[SheetItem]:
     """List the rubric's items as the sheet rates them."""
     rated = percents(sheet)
-    blank = {"strengths": None, "opportunities": None}
+    blank: dict[str, Any] = {"strengths": None, "opportunities": None, "evidence": []}
     return [SheetItem(item=item.id, percent=rated.get(item.id), **sheet.texts.get(item.id, blank)) for item in rubric_of(cycle).items]
 
 
@@ -205,17 +239,17 @@ def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:
     )
 
 
-def check_rate(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, cycle: Cycle) -> None:
+def check_rate(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel) -> None:
     """Refuse to rate a sealed sheet, outside the review, or at a site that stands in no plan (2.3.2)."""
-    step(SHEET, sheet.state, "rate", phase_of(transaction, cycle))
+    step(SHEET, sheet.state, "rate", rounds.phase_for(transaction, panel, found))
     if found.stage == "site":
         check_site_scoring(str(found.application), {visit["application"] for visit in panel.site_plan})
 
 
 def check_submit(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, cycle: Cycle) -> None:
     """Refuse to seal a sheet that may not be rated, or that leaves an item unrated (4.1)."""
-    step(SHEET, sheet.state, "seal", phase_of(transaction, cycle))
-    check_rate(transaction, sheet, found, panel, cycle)
+    step(SHEET, sheet.state, "seal", rounds.phase_for(transaction, panel, found))
+    check_rate(transaction, sheet, found, panel)
     check_ratings(percents(sheet), rubric_of(cycle))
 
 
@@ -223,12 +257,12 @@ def rate(transaction: Transaction, key: UUID, person: str, version: int, given: 
     """Put ratings on one's own draft; `whole` takes off what is not given."""
     sheet, found, panel, dossier, cycle = own(transaction, key, person, lock=True)
     check_version(version, sheet.version)
-    check_rate(transaction, sheet, found, panel, cycle)
+    check_rate(transaction, sheet, found, panel)
     for item, rating in given.items():
         rubric_of(cycle).item(item)
         check_rating(rating.percent)
     ratings = {item: rating.percent // STEP for item, rating in given.items()}
-    texts = {item: {"strengths": rating.strengths, "opportunities": rating.opportunities} for item, rating in given.items()}
+    texts = {item: rating.model_dump(mode="json", exclude={"percent"}, exclude_none=True) for item, rating in given.items()}
     sheet.ratings = ratings if whole else {**sheet.ratings, **ratings}
     sheet.texts = texts if whole else {**sheet.texts, **texts}
     sheet.version += 1
@@ -287,7 +321,7 @@ def show(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Pan
         salt=sheet.salt.hex() if sheet.salt else None,
         sealed_at=sheet.sealed_at,
         actions={
-            "rate": offer(transaction, "PUT", f"{href}/items", lambda: check_rate(transaction, sheet, found, panel, cycle)),
+            "rate": offer(transaction, "PUT", f"{href}/items", lambda: check_rate(transaction, sheet, found, panel)),
             "submit": offer(transaction, "POST", f"{href}/submission", lambda: check_submit(transaction, sheet, found, panel, cycle)),
         },
     )
@@ -348,6 +382,9 @@ def read_opened(transaction: Transaction, key: UUID, application: UUID, reader: 
                 commitment=(sheet.commitment or b"").hex(),
                 nonce=(sheet.nonce or b"").hex(),
                 salt=(sheet.salt or b"").hex(),
+                committed_ratings=rfc8785.dumps(dict(percents(sheet))).decode(),
+                committed_texts=rfc8785.dumps(sheet.texts).decode(),
+                texts_hash=hash_of_texts(sheet.salt or b"", sheet.texts).hex(),
                 sealed_at=sheet.sealed_at,
             )
             for sheet in rounds.opened_sheets(transaction, found)

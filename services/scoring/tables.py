@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -34,6 +34,7 @@ class Cycle(Base):
     edition: Mapped[str]
     rubric: Mapped[str]
     rules: Mapped[dict[str, Any]]
+    rules_hash: Mapped[str]
     launched_on: Mapped[date]
     phase: Mapped[str]
     opens: Mapped[datetime | None]
@@ -52,6 +53,8 @@ class Dossier(Base):
     township: Mapped[str]
     industry: Mapped[str]
     awards: Mapped[list[str]]
+    fallback: Mapped[bool]
+    preferred: Mapped[bool]
     stage: Mapped[str] = mapped_column(default="eligible")
     shortlisted: Mapped[bool] = mapped_column(default=False)
     panel: Mapped[UUID | None] = mapped_column(ForeignKey("panel.id"), index=True)
@@ -83,6 +86,8 @@ class Reviewer(Base):
     trainings: Mapped[list[dict[str, Any]]]
     leader_qualified: Mapped[bool]
     expertise: Mapped[list[str]]
+    categories: Mapped[list[str]] = mapped_column(default=list)
+    proofs: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     standing: Mapped[str] = mapped_column(default="appointed")
     appointed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
@@ -114,6 +119,8 @@ class Recusal(Base):
     credit_code: Mapped[str] = mapped_column(index=True)
     kind: Mapped[str]
     reason: Mapped[str]
+    since: Mapped[date | None]
+    until: Mapped[date | None]
     source: Mapped[str]
     at: Mapped[datetime]
     by: Mapped[str | None]
@@ -132,6 +139,26 @@ class Undertaking(Base):
     given_at: Mapped[datetime]
 
 
+class Draw(Base):
+    """A draw of panels with all it was made from: `inputs` is the pool, the units and the constraints, `panels` the outcome."""
+
+    __tablename__ = "draw"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    cycle: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    seed: Mapped[str]
+    solver: Mapped[str]
+    inputs: Mapped[dict[str, Any]]
+    panels: Mapped[list[dict[str, Any]]]
+    links: Mapped[list[dict[str, Any]]]
+    objective: Mapped[int] = mapped_column(BigInteger)
+    overrides: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    state: Mapped[str] = mapped_column(default="drawn")
+    at: Mapped[datetime]
+    by: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+
+
 class Panel(Base):
     """A panel and its leader (a person); `site_plan` lists the visits."""
 
@@ -141,13 +168,14 @@ class Panel(Base):
     cycle: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
     name: Mapped[str]
     leader: Mapped[str]
+    draw: Mapped[UUID | None] = mapped_column(ForeignKey("draw.id"))
     state: Mapped[str] = mapped_column(default="formed")
     site_plan: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     version: Mapped[int] = mapped_column(default=1)
 
 
 class Seat(Base):
-    """A person's membership of a panel; a replaced member's seat has ended."""
+    """A person's membership of a panel; a replaced member's seat has ended, and the next one names who it `replaces`."""
 
     __tablename__ = "seat"
     __table_args__ = (Index("ix_seat_taken", "panel", "person", unique=True, postgresql_where=text("left_at is null")),)
@@ -155,6 +183,7 @@ class Seat(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     panel: Mapped[UUID] = mapped_column(ForeignKey("panel.id"))
     person: Mapped[str] = mapped_column(index=True)
+    replaces: Mapped[str | None]
     since: Mapped[datetime]
     left_at: Mapped[datetime | None]
     leaving_reason: Mapped[str | None]
@@ -163,7 +192,8 @@ class Seat(Base):
 class Round(Base):
     """One application's scoring by its panel in one stage; its row is locked by whoever seals, opens or agrees.
 
-    `agreed` is the consensus sheet: item → {steps, reason}; `version` counts its edits.
+    `agreed` is the consensus sheet: item → {steps, reason, changes, strengths, opportunities}; `version` counts its edits. `reopened_at` is
+    set where a counted sheet was taken out after the stage's report, until the panel reports anew.
     """
 
     __tablename__ = "round"
@@ -175,12 +205,13 @@ class Round(Base):
     stage: Mapped[str]
     opened_at: Mapped[datetime | None]
     closing_reason: Mapped[str | None]
+    reopened_at: Mapped[datetime | None]
     agreed: Mapped[dict[str, Any] | None]
     version: Mapped[int] = mapped_column(default=0)
 
 
 class Sheet(Base):
-    """One reviewer's sheet in a round. `ratings`: item → steps of 5 % (0–20); `texts`: item → {strengths, opportunities}."""
+    """One reviewer's sheet in a round. `ratings`: item → steps of 5 % (0–20); `texts`: item → {strengths, opportunities, evidence}."""
 
     __tablename__ = "sheet"
     __table_args__ = (Index("ix_sheet_live", "round", "person", unique=True, postgresql_where=text("state <> 'withdrawn'")),)
@@ -212,7 +243,10 @@ class Signature(Base):
 
 
 class Report(Base):
-    """A panel's report of a stage with the official results it rests on; a later revision stands beside the earlier ones."""
+    """A panel's report of a stage with the official results it rests on; a later revision stands beside the earlier ones.
+
+    One without `signed_by` was made where a counted sheet was taken out: what it rested on is left out until the panel reports anew.
+    """
 
     __tablename__ = "report"
     __table_args__ = (UniqueConstraint("panel", "stage", "revision"),)
@@ -224,5 +258,6 @@ class Report(Base):
     text: Mapped[str]
     recommended: Mapped[list[str]]
     results: Mapped[list[dict[str, Any]]]
-    signed_by: Mapped[str]
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    signed_by: Mapped[str | None]
     at: Mapped[datetime]

@@ -8,8 +8,18 @@ from kernel.identity import Principal
 from kernel.requests import Transaction
 from kernel.service import API, Task
 from regulation.recusal import eligible_members
-from services.scoring.access import STAGES, admitted, members_of, parameters_of, recusals_of, seated, stage_of, standing, undertaken_at
-from services.scoring.report import reviewed
+from services.scoring.access import (
+    STAGES,
+    admitted,
+    members_of,
+    parameters_of,
+    recusals_of,
+    reviewed,
+    seated,
+    stage_of,
+    standing,
+    undertaken_at,
+)
 from services.scoring.sheet import mine
 from services.scoring.tables import Cycle, Dossier, Panel, Report, Round, Signature
 

@@ -1,8 +1,8 @@
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import rfc8785
 from sqlalchemy import text
 
 from tests.rig import Award
@@ -92,12 +92,22 @@ def test_the_record_holds_a_sheets_commitment_alone_and_the_opened_sheet_proves_
     committed = {row.subject.removeprefix("sheet:"): row.facts for row in rows}
     for sheet in year.client("third").get(f"/panels/{panel}/applications/{application}/sheets").json()["sheets"]:
         assert sheet["total"] == {"twentieths": 12200, "points": "610.00"}
-        ratings = {one["item"]: one["percent"] for one in sheet["items"]}
-        texts = {one["item"]: {"strengths": one["strengths"], "opportunities": one["opportunities"]} for one in sheet["items"]}
-        hashed = hashlib.sha256(bytes.fromhex(sheet["salt"]) + rfc8785.dumps(texts)).digest()
-        commitment = hashlib.sha256(bytes.fromhex(sheet["nonce"]) + rfc8785.dumps(ratings) + hashed).hexdigest()
+        assert committed[sheet["id"]] == {"commitment": sheet["commitment"]}
         assert len(sheet["nonce"]) == len(sheet["salt"]) == 64
-        assert committed[sheet["id"]] == {"commitment": commitment} == {"commitment": sheet["commitment"]}
+
+
+def test_whoever_reads_an_opened_sheet_checks_its_commitment_by_hashing_alone(year: Year, fresh: tuple[str, str]) -> None:
+    panel, application = fresh
+    seen = {name: year.hand_in(name, application, better=EXACTLY_610).json()["commitment"] for name in TEAM}
+    for sheet in year.client("second").get(f"/panels/{panel}/applications/{application}/sheets").json()["sheets"]:
+        texts = hashlib.sha256(bytes.fromhex(sheet["salt"]) + sheet["committed_texts"].encode()).digest()
+        commitment = hashlib.sha256(bytes.fromhex(sheet["nonce"]) + sheet["committed_ratings"].encode() + texts).hexdigest()
+        assert (texts.hex(), commitment) == (sheet["texts_hash"], sheet["commitment"])
+        assert commitment in seen.values()
+        assert json.loads(sheet["committed_ratings"]) == {one["item"]: one["percent"] for one in sheet["items"]}
+        written = {one["item"]: {key: one[key] for key in ("strengths", "opportunities", "evidence")} for one in sheet["items"]}
+        assert json.loads(sheet["committed_texts"]) == written
+        assert written["4.1.2"]["evidence"] == [{"section": "self_assessment", "place": "第12页"}]
 
 
 def test_the_office_opens_a_round_early_with_a_reason_but_never_under_three_sheets(year: Year) -> None:

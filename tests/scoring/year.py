@@ -214,4 +214,5 @@ class Year:
 
 
 def rating(percent: int) -> dict[str, object]:
-    return {"percent": percent, "strengths": "方法系统", "opportunities": "标杆不足"}
+    evidence = [{"section": "self_assessment", "place": "第12页"}]
+    return {"percent": percent, "strengths": "方法系统", "opportunities": "标杆不足", "evidence": evidence}

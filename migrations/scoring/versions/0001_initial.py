@@ -22,6 +22,7 @@ def upgrade() -> None:
     sa.Column('edition', sa.Text(), nullable=False),
     sa.Column('rubric', sa.Text(), nullable=False),
     sa.Column('rules', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('rules_hash', sa.Text(), nullable=False),
     sa.Column('launched_on', sa.Date(), nullable=False),
     sa.Column('phase', sa.Text(), nullable=False),
     sa.Column('opens', sa.DateTime(timezone=True), nullable=True),
@@ -73,6 +74,8 @@ def upgrade() -> None:
     sa.Column('credit_code', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('since', sa.Date(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
     sa.Column('source', sa.Text(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('by', sa.Text(), nullable=True),
@@ -95,12 +98,32 @@ def upgrade() -> None:
     sa.Column('trainings', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('leader_qualified', sa.Boolean(), nullable=False),
     sa.Column('expertise', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('categories', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('proofs', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('standing', sa.Text(), nullable=False),
     sa.Column('appointed_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_reviewer')),
     sa.UniqueConstraint('person', name=op.f('uq_reviewer_person'))
     )
+    op.create_table('draw',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('cycle', sa.Uuid(), nullable=False),
+    sa.Column('seed', sa.Text(), nullable=False),
+    sa.Column('solver', sa.Text(), nullable=False),
+    sa.Column('inputs', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('panels', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('links', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('objective', sa.BigInteger(), nullable=False),
+    sa.Column('overrides', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.Text(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['cycle'], ['cycle.id'], name=op.f('fk_draw_cycle_cycle')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_draw'))
+    )
+    op.create_index(op.f('ix_draw_cycle'), 'draw', ['cycle'], unique=False)
     op.create_table('leaf',
     sa.Column('index', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('event_id', sa.Uuid(), nullable=False),
@@ -110,18 +133,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('index', name=op.f('pk_leaf')),
     sa.UniqueConstraint('event_id', name=op.f('uq_leaf_event_id'))
     )
-    op.create_table('panel',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('cycle', sa.Uuid(), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('leader', sa.Text(), nullable=False),
-    sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('site_plan', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.ForeignKeyConstraint(['cycle'], ['cycle.id'], name=op.f('fk_panel_cycle_cycle')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_panel'))
-    )
-    op.create_index(op.f('ix_panel_cycle'), 'panel', ['cycle'], unique=False)
     op.create_table('sanction',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('reviewer', sa.Uuid(), nullable=False),
@@ -146,6 +157,26 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['event_id'], ['event.id'], name=op.f('fk_unsequenced_event_id_event')),
     sa.PrimaryKeyConstraint('position', name=op.f('pk_unsequenced'))
     )
+    op.create_table('outbox',
+    sa.Column('peer', sa.Text(), nullable=False),
+    sa.Column('leaf_index', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['leaf_index'], ['leaf.index'], name=op.f('fk_outbox_leaf_index_leaf')),
+    sa.PrimaryKeyConstraint('peer', 'leaf_index', name=op.f('pk_outbox'))
+    )
+    op.create_table('panel',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('cycle', sa.Uuid(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('leader', sa.Text(), nullable=False),
+    sa.Column('draw', sa.Uuid(), nullable=True),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('site_plan', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['cycle'], ['cycle.id'], name=op.f('fk_panel_cycle_cycle')),
+    sa.ForeignKeyConstraint(['draw'], ['draw.id'], name=op.f('fk_panel_draw_draw')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_panel'))
+    )
+    op.create_index(op.f('ix_panel_cycle'), 'panel', ['cycle'], unique=False)
     op.create_table('dossier',
     sa.Column('application', sa.Uuid(), nullable=False),
     sa.Column('cycle', sa.Uuid(), nullable=False),
@@ -154,6 +185,8 @@ def upgrade() -> None:
     sa.Column('township', sa.Text(), nullable=False),
     sa.Column('industry', sa.Text(), nullable=False),
     sa.Column('awards', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('fallback', sa.Boolean(), nullable=False),
+    sa.Column('preferred', sa.Boolean(), nullable=False),
     sa.Column('stage', sa.Text(), nullable=False),
     sa.Column('shortlisted', sa.Boolean(), nullable=False),
     sa.Column('panel', sa.Uuid(), nullable=True),
@@ -164,12 +197,6 @@ def upgrade() -> None:
     op.create_index(op.f('ix_dossier_credit_code'), 'dossier', ['credit_code'], unique=False)
     op.create_index(op.f('ix_dossier_cycle'), 'dossier', ['cycle'], unique=False)
     op.create_index(op.f('ix_dossier_panel'), 'dossier', ['panel'], unique=False)
-    op.create_table('outbox',
-    sa.Column('peer', sa.Text(), nullable=False),
-    sa.Column('leaf_index', sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(['leaf_index'], ['leaf.index'], name=op.f('fk_outbox_leaf_index_leaf')),
-    sa.PrimaryKeyConstraint('peer', 'leaf_index', name=op.f('pk_outbox'))
-    )
     op.create_table('report',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('panel', sa.Uuid(), nullable=False),
@@ -178,7 +205,8 @@ def upgrade() -> None:
     sa.Column('text', sa.Text(), nullable=False),
     sa.Column('recommended', postgresql.ARRAY(sa.Text()), nullable=False),
     sa.Column('results', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('signed_by', sa.Text(), nullable=False),
+    sa.Column('findings', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('signed_by', sa.Text(), nullable=True),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['panel'], ['panel.id'], name=op.f('fk_report_panel_panel')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_report')),
@@ -188,6 +216,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('panel', sa.Uuid(), nullable=False),
     sa.Column('person', sa.Text(), nullable=False),
+    sa.Column('replaces', sa.Text(), nullable=True),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.Column('left_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('leaving_reason', sa.Text(), nullable=True),
@@ -203,6 +232,7 @@ def upgrade() -> None:
     sa.Column('stage', sa.Text(), nullable=False),
     sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('closing_reason', sa.Text(), nullable=True),
+    sa.Column('reopened_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('agreed', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['application'], ['dossier.application'], name=op.f('fk_round_application_dossier')),
@@ -253,18 +283,20 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_seat_person'), table_name='seat')
     op.drop_table('seat')
     op.drop_table('report')
-    op.drop_table('outbox')
     op.drop_index(op.f('ix_dossier_panel'), table_name='dossier')
     op.drop_index(op.f('ix_dossier_cycle'), table_name='dossier')
     op.drop_index(op.f('ix_dossier_credit_code'), table_name='dossier')
     op.drop_table('dossier')
+    op.drop_index(op.f('ix_panel_cycle'), table_name='panel')
+    op.drop_table('panel')
+    op.drop_table('outbox')
     op.drop_table('unsequenced')
     op.drop_table('undertaking')
     op.drop_index(op.f('ix_sanction_reviewer'), table_name='sanction')
     op.drop_table('sanction')
-    op.drop_index(op.f('ix_panel_cycle'), table_name='panel')
-    op.drop_table('panel')
     op.drop_table('leaf')
+    op.drop_index(op.f('ix_draw_cycle'), table_name='draw')
+    op.drop_table('draw')
     op.drop_table('reviewer')
     op.drop_index('ix_recusal_standing', table_name='recusal', postgresql_where=sa.text('lifted_at is null'))
     op.drop_index(op.f('ix_recusal_credit_code'), table_name='recusal')
