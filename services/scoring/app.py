@@ -10,15 +10,46 @@ from kernel.relay import Transports
 from kernel.requests import InTransaction
 from kernel.service import Service, create_service, router
 from kernel.settings import Settings
-from services.scoring import consensus, feedback, history, interest, panel, replacement, report, result, reviewer, rubric, sheet, site
+from services.scoring import (
+    consensus,
+    feedback,
+    history,
+    interest,
+    panel,
+    replacement,
+    report,
+    result,
+    reviewer,
+    rubric,
+    sheet,
+    site,
+    what_if,
+)
 from services.scoring.access import may_read_dossier
+from services.scoring.diagnostics import endpoints as diagnostics
 from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
 from services.scoring.tasks import tasks
 
 questions = router("internal")
 
-ACTS = (rubric, reviewer, history, interest, draw, panel, replacement, sheet, consensus, site, result, report, feedback)
+ACTS = (
+    rubric,
+    reviewer,
+    history,
+    interest,
+    draw,
+    panel,
+    replacement,
+    sheet,
+    consensus,
+    site,
+    result,
+    report,
+    feedback,
+    diagnostics,
+    what_if,
+)
 
 
 @questions.get("/internal/dossier-access")
