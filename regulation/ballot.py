@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import Literal
 
@@ -16,10 +17,12 @@ VOTING: tuple[Duty, ...] = ("chair", "vice_chair", "member")
 
 @dataclass(frozen=True)
 class Seat:
-    """One person of the roster with the duties held."""
+    """One person of the roster with the duties held, and the first and last day of the term where one is set."""
 
     person: str
     duties: tuple[Duty, ...]
+    since: date | None = None
+    until: date | None = None
 
     @property
     def votes(self) -> bool:
@@ -52,6 +55,14 @@ class Named:
     preferred: bool
 
 
+def in_office(roster: Sequence[Seat], on: date) -> list[Seat]:
+    """Give those of the roster whose term runs on a day.
+
+    Clause 2.0.
+    """
+    return [seat for seat in roster if (seat.since is None or seat.since <= on) and (seat.until is None or on <= seat.until)]
+
+
 def check_roster(roster: Sequence[Seat], p: Parameters) -> None:
     """Refuse a committee without exactly one chair and the edition's number of vice-chairs, or with a person twice.
 
@@ -69,7 +80,7 @@ def check_roster(roster: Sequence[Seat], p: Parameters) -> None:
 
 
 def check_vote(person: str, roster: Sequence[Seat], recused: Collection[str], voted: Collection[str], voting: Voting) -> None:
-    """Refuse the vote of somebody without a vote, of a recused member where the rules recuse members, and a second vote.
+    """Refuse the vote of somebody without a vote, of a recused member where the rules recuse members, and a second one unless they let it.
 
     Clauses 2.0, 2.4.5, 5.4.2.
     """
@@ -77,8 +88,44 @@ def check_vote(person: str, roster: Sequence[Seat], recused: Collection[str], vo
         raise Refusal("no_vote", "2.0")
     if voting.members_recused and person in recused:
         raise Refusal("member_recused", "2.4.5")
-    if person in voted:
+    if person in voted and not voting.votes_changeable:
         raise Refusal("voted_already", "5.4.2")
+
+
+def check_meeting_quorum(present: int, roster: int, voting: Voting) -> None:
+    """Refuse to open a vote at a meeting that fewer voting members attend than the quorum of the whole roll.
+
+    Clause 5.4.2.
+    """
+    if present < (needed := voting.quorum.needed(roster)):
+        raise Refusal("meeting_without_quorum", "5.4.2", present=present, needed=needed)
+
+
+def check_attends(person: str, present: Collection[str]) -> None:
+    """Refuse the vote of a member who does not attend the meeting that votes: nobody votes for another.
+
+    Clause 5.4.2.
+    """
+    if person not in present:
+        raise Refusal("not_at_the_meeting", "5.4.2")
+
+
+def check_substitute(awards: Collection[str], fallen: Collection[str]) -> None:
+    """Refuse a substitute for an award of which no name has fallen.
+
+    Clause 5.4.2.
+    """
+    if whole := sorted(set(awards) - set(fallen)):
+        raise Refusal("no_name_fell", "5.4.2", award=whole[0])
+
+
+def check_reopening(winners_motions: int) -> None:
+    """Refuse to take the cycle back behind the candidates once the committee has been asked to vote on them.
+
+    Clause 2.1.2.
+    """
+    if winners_motions:
+        raise Refusal("reopening_too_late", "2.1.2")
 
 
 def result(roster: int, recused: int, yes: int, no: int, abstain: int, voting: Voting) -> Tally:

@@ -73,8 +73,10 @@ class Parameters:
     oral_defence: bool
     notice_days: int
     notice_day: Literal["calendar", "working", "rules"]
+    ballot_kind: Literal["named", "secret", "rules"]
     supervision_group: bool
     revocation_years: int
+    promotion_years: int
 
     def award(self, key: str) -> Award:
         """Find the award with this key.
@@ -141,16 +143,18 @@ def load(name: str) -> Edition:
 
 
 def read(folder: Path) -> Edition:
-    """Read an edition from its folder; raises `EditionError` when a file says too little or something unknown."""
+    """Read an edition from its folder; raises `EditionError` when a file says too little or something unknown.
+
+    An edition numbered like another one may leave to it how each clause is held (`held_as`), and give the texts alone.
+    """
     sheet = tomllib.loads((folder / "parameters.toml").read_text(encoding="utf-8"))
     about = sheet.pop("edition")
     published_on = about["published_on"]
-    clauses = {}
-    for key, clause in tomllib.loads((folder / "clauses.toml").read_text(encoding="utf-8")).items():
-        if unknown := set(clause["held"]) - set(get_args(Held)):
-            raise EditionError(f"clause {key}: held as {sorted(unknown)}")
-        by, why, pending = tuple(clause.get("by", ())), clause.get("why", ""), clause.get("pending", "")
-        clauses[key] = Clause(key, clause["text"], tuple(clause["held"]), by, why, pending)
+    holding = _contents(EDITIONS / about["held_as"]) if "held_as" in about else {}
+    texts = _contents(folder)
+    if holding and holding.keys() != texts.keys():
+        raise EditionError(f"clauses unlike those of {about['held_as']}: {sorted(holding.keys() ^ texts.keys())}")
+    clauses = {key: _clause(key, holding.get(key, {}) | given) for key, given in texts.items()}
     edition = Edition(
         folder.name,
         about["title"],
@@ -163,6 +167,17 @@ def read(folder: Path) -> Edition:
     _check_citations(sheet, "", edition)
     edition.parameters(edition.in_force_on)
     return edition
+
+
+def _contents(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "clauses.toml").read_text(encoding="utf-8"))
+
+
+def _clause(key: str, given: Mapping[str, Any]) -> Clause:
+    if unknown := set(given["held"]) - set(get_args(Held)):
+        raise EditionError(f"clause {key}: held as {sorted(unknown)}")
+    by, why, pending = tuple(given.get("by", ())), given.get("why", ""), given.get("pending", "")
+    return Clause(key, given["text"], tuple(given["held"]), by, why, pending)
 
 
 def _check_citations(table: Mapping[str, Any], path: str, edition: Edition) -> None:

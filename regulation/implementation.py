@@ -1,7 +1,7 @@
 """The implementation rules (评审实施细则): what the text leaves open and the committee approves before launch, without any default."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ class Voting:
     majority: Share
     majority_of: Literal["present", "roster"]
     ballot: Literal["named", "secret"]
+    votes_changeable: bool
     members_recused: bool
 
 
@@ -58,6 +59,14 @@ def implementation_rules(document: Mapping[str, object]) -> ImplementationRules:
     if values["material_weight"] + values["site_weight"] == 0:
         raise Refusal("rules_bad_value", "2.1.1", path="/site_weight", expected="material_weight + site_weight > 0")
     return ImplementationRules(**{**values, "tie_chain": tuple(values["tie_chain"])})
+
+
+def voting(p: Parameters, rules: ImplementationRules) -> Voting:
+    """Tell how the committee votes: as the implementation rules say, but named or secret as the edition says where it does.
+
+    Clause 5.4.2.
+    """
+    return rules.voting if p.ballot_kind == "rules" else replace(rules.voting, ballot=p.ballot_kind)
 
 
 def notice_day(p: Parameters, rules: ImplementationRules) -> Literal["calendar", "working"]:
@@ -130,6 +139,7 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
         "more_than": (_flag, "true | false"),
         "majority_of": _one_of("present", "roster"),
         "ballot": _one_of("named", "secret"),
+        "votes_changeable": (_flag, "true | false"),
         "members_recused": (_flag, "true | false"),
         "notice_day": _one_of("calendar", "working"),
         "fallback_between_awards": (_flag, "true | false"),

@@ -45,9 +45,17 @@ def check_launch(*, rules_adopted: bool, supervisors: int, roster: Sequence[Seat
     if not rules_adopted:
         raise Refusal("rules_not_adopted", "2.1.1")
     check_roster(roster, p)
-    if p.supervision_group and not supervisors:
-        raise Refusal("supervision_group_missing", "7.1")
+    check_supervision_group(supervisors, p, launched=True)
     check_plan(plan)
+
+
+def check_supervision_group(supervisors: int, p: Parameters, *, launched: bool) -> None:
+    """Refuse a cycle that is launched a supervision group of nobody, where the edition has one.
+
+    Clause 7.1.
+    """
+    if launched and p.supervision_group and not supervisors:
+        raise Refusal("supervision_group_missing", "7.1")
 
 
 def check_announcement(

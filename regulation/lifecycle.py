@@ -66,6 +66,9 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "ruled": "已裁定",
         "dismissed": "不予受理",
         "revoked": "已撤销",
+        "convened": "已召集",
+        "in_session": "开会中",
+        "ended": "已闭会",
     }
 )
 
@@ -89,8 +92,8 @@ def _unchanged(states: Iterable[str], action: str, during: tuple[str, ...] | Non
 
 _CYCLE = {
     **_unchanged(("planned", "rules_approved"), "plan", None, "2.2.1"),
-    **_unchanged(("planned", "rules_approved"), "set_committee", None, "2.0"),
-    **_unchanged(("planned", "rules_approved"), "set_supervision_group", None, "7.1"),
+    **_unchanged(_BEFORE_PUBLICATION, "set_committee", None, "2.0"),  # posts change hands within a year; a roll once frozen stays
+    **_unchanged(_BEFORE_PUBLICATION, "set_supervision_group", None, "7.1"),
     **_unchanged(("planned",), "draft_rules", None, "2.1.1"),
     ("planned", "approve_rules"): ("rules_approved", None, "2.1.1"),
     ("rules_approved", "launch"): ("open", None, "2.1.1"),
@@ -99,6 +102,9 @@ _CYCLE = {
     ("material_review", "confirm_shortlist"): ("site_review", None, "5.3.2"),
     ("site_review", "evaluate"): ("evaluation", None, "5.4.1"),
     ("evaluation", "confirm_evaluation"): ("deliberation", None, "2.2.3"),
+    ("site_review", "reopen"): ("material_review", None, "2.1.2"),
+    ("evaluation", "reopen"): ("site_review", None, "2.1.2"),
+    ("deliberation", "reopen"): ("evaluation", None, "2.1.2"),
     ("deliberation", "publish_notice"): ("public_notice", None, "5.4.2"),
     ("deliberation", "end_deliberation"): ("public_notice", None, "5.4.2"),  # no (further) name: fewer, even none, is allowed
     ("public_notice", "remove_name"): ("deliberation", None, "5.4.2"),
@@ -108,12 +114,13 @@ _CYCLE = {
     ("approval", "refuse"): ("deliberation", None, "5.4.3"),
     ("approval", "publish"): ("published", None, "5.4.3"),
     ("published", "close"): ("closed", None, "2.3.end"),
-    **{(state, "cancel"): ("cancelled", None, "1.5") for state in _BEFORE_PUBLICATION if state != "oral_defence"},
+    **{(state, "cancel"): ("cancelled", None, "1.5") for state in _BEFORE_PUBLICATION},
 }
 _DEFENCE = {
+    ("evaluation", "reopen"): ("oral_defence", None, "2.1.2"),
+    ("oral_defence", "reopen"): ("site_review", None, "2.1.2"),
     ("site_review", "hear_defences"): ("oral_defence", None, "5.4.1"),
     ("oral_defence", "evaluate"): ("evaluation", None, "5.4.1"),
-    ("oral_defence", "cancel"): ("cancelled", None, "1.5"),
 }
 
 APPLICATION = _table(
@@ -166,12 +173,28 @@ MOTIONS: Mapping[str, tuple[tuple[str, ...] | None, str]] = MappingProxyType(
         "rules": (("planned",), "2.1.1"),
         "winners": (("deliberation",), "2.1.3"),
         "ruling": (("deliberation", "public_notice", "approval"), "5.4.2"),
+        "substitute": (("deliberation",), "5.4.2"),
         "cancellation": (_BEFORE_PUBLICATION, "1.5"),
+        "removal": (("deliberation", "public_notice", "approval"), "5.4.2"),
+        "reopening": (("site_review", "oral_defence", "evaluation", "deliberation"), "2.1.2"),
         "major_matter": (None, "2.1.2"),
     }
 )
 """Every kind of motion: the phases in which the committee may vote on it, and the clause that has it vote."""
 
+NAMING = ("winners", "substitute")
+"""The kinds of motion that propose winners, each name by a ballot of its own."""
+
+MEETING = _table(
+    {
+        ("new", "convene"): ("convened", _BEFORE_PUBLICATION, "2.1.2"),
+        **_unchanged(("convened",), "amend", _BEFORE_PUBLICATION, "2.1.2"),
+        **{(state, "attend"): ("in_session", _BEFORE_PUBLICATION, "5.4.2") for state in ("convened", "in_session")},
+        **_unchanged(("in_session",), "vote", _BEFORE_PUBLICATION, "5.4.2"),
+        ("in_session", "end"): ("ended", None, "2.1.2"),
+        ("convened", "call_off"): ("cancelled", None, "2.1.2"),
+    }
+)
 NOTICE = _table(
     {
         ("new", "publish"): ("running", ("deliberation",), "5.4.2"),
@@ -202,7 +225,7 @@ AWARD = _table(
 def cycle(p: Parameters) -> Table:
     """Give the cycle's table; where the edition has an oral defence, evaluation waits for it."""
     if not p.oral_defence:
-        return _table(_CYCLE)
+        return _table({key: row for key, row in _CYCLE.items() if key[0] != "oral_defence"})
     return _table({key: row for key, row in _CYCLE.items() if key != ("site_review", "evaluate")} | _DEFENCE)
 
 

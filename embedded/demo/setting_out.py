@@ -16,6 +16,7 @@ RULES: dict[str, Any] = {
         "majority": {"numerator": 1, "denominator": 2, "more_than": True},
         "majority_of": "present",
         "ballot": "named",
+        "votes_changeable": False,
         "members_recused": True,
     },
     "tie_chain": ["score", "preference"],

@@ -5,7 +5,22 @@ from fastapi import FastAPI
 from kernel.relay import Transports
 from kernel.service import Service, create_service
 from kernel.settings import Settings
-from services.workflow import approval, award, cycle, evaluation, launch, notice, objection, results, roster, rules, shortlist, supervision
+from services.workflow import (
+    approval,
+    award,
+    cycle,
+    evaluation,
+    launch,
+    meeting,
+    notice,
+    objection,
+    reopening,
+    results,
+    roster,
+    rules,
+    shortlist,
+    supervision,
+)
 from services.workflow.ballot import endpoints as ballot
 from services.workflow.news import LISTENERS
 from services.workflow.tasks import tasks
@@ -16,6 +31,8 @@ ACTS = (
     rules,
     roster,
     ballot,
+    meeting,
+    reopening,
     supervision,
     shortlist,
     evaluation,

@@ -115,12 +115,18 @@ def hidden_from(transaction: Transaction, principal: Principal, cycle: Cycle) ->
 def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
     """Tell whether the caller sits in this cycle's supervision group, which dissolves with the cycle's end (7.1)."""
     seat = transaction.session.get(Supervisor, (cycle.id, principal.person))
-    return principal.role == "supervisor" and seat is not None and cycle.phase not in ENDED
+    return principal.role == "supervisor" and serves(transaction, seat) and cycle.phase not in ENDED
+
+
+def serves(transaction: Transaction, seat: Seat | Supervisor | None) -> bool:
+    """Tell whether somebody holds a seat whose term, where it has one, runs today."""
+    today = day(transaction.now)
+    return seat is not None and (seat.since is None or seat.since <= today) and (seat.until is None or today <= seat.until)
 
 
 def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
     """Admit the office, this cycle's committee and its supervision group to its papers; for anyone else they are absent (7.6)."""
-    seated = principal.role == "committee" and transaction.session.get(Seat, (cycle.id, principal.person)) is not None
+    seated = principal.role == "committee" and serves(transaction, transaction.session.get(Seat, (cycle.id, principal.person)))
     if not (principal.has_duty("office") or seated or is_supervisor(transaction, principal, cycle)):
         raise absent()
 

@@ -168,7 +168,7 @@ def standing_names(transaction: Transaction, cycle: Cycle) -> Sequence[NoticeNam
 
 def check_voted(transaction: Transaction, cycle: Cycle) -> None:
     """Refuse to leave deliberation while a vote on winners is due or open, or names tied at the cap are not parted (5.4.2)."""
-    states = transaction.session.scalars(select(Motion.state).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")).all()
+    states = transaction.session.scalars(select(Motion.state).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))).all()
     check_winners_motions(states, {str(ballot.application) for ballot in tied_in(transaction, cycle)})
 
 

@@ -1,6 +1,7 @@
 """Who sits where: the committee with its office (2.0), and the supervision group (7.1)."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -10,9 +11,11 @@ from sqlalchemy import delete, select
 from kernel.identity import Chair, Duty, Office, SignedIn
 from kernel.requests import IfMatch, InTransaction, Transaction, check_version
 from kernel.service import router
-from kernel.wire import Answer, Body, Name
+from kernel.wire import Answer, Body, Day, Name
 from regulation import ballot
-from regulation.ballot import check_roster
+from regulation.ballot import check_roster, in_office
+from regulation.calendar import day
+from regulation.launch import check_supervision_group
 from services.workflow.course import check_insight, find_cycle, lock_cycle, move, parameters_of
 from services.workflow.tables import Cycle, Seat, Supervisor
 
@@ -21,12 +24,14 @@ Person = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class NewSeat(Body):
-    """A person of the committee or its office, with the unit they come from and the duties they hold."""
+    """A person of the committee or its office, with the unit they come from, the duties they hold, and their term's first and last day."""
 
     person: Person
     name: Name
     unit: Name
     duties: Annotated[list[Duty], Field(min_length=1, max_length=4)]
+    since: Day | None = None
+    until: Day | None = None
 
 
 class Committee(Body):
@@ -51,10 +56,12 @@ class Committee(Body):
 
 
 class NewSupervisor(Body):
-    """A person of the supervision group."""
+    """A person of the supervision group, and their term's first and last day."""
 
     person: Person
     name: Name
+    since: Day | None = None
+    until: Day | None = None
 
 
 class SupervisionGroup(Body):
@@ -72,6 +79,8 @@ class SeatAnswer(Answer):
     name: str
     unit: str
     duties: list[str]
+    since: date | None
+    until: date | None
 
 
 class CommitteeAnswer(Answer):
@@ -87,6 +96,8 @@ class SupervisorAnswer(Answer):
 
     person: str
     name: str
+    since: date | None
+    until: date | None
 
 
 class SupervisionGroupAnswer(Answer):
@@ -103,8 +114,9 @@ def committee_of(transaction: Transaction, cycle: Cycle) -> Sequence[Seat]:
 
 
 def seats_of(transaction: Transaction, cycle: Cycle) -> list[ballot.Seat]:
-    """Give the roster as the regulation counts it."""
-    return [ballot.Seat(seat.person, tuple(seat.duties)) for seat in committee_of(transaction, cycle)]  # type: ignore[arg-type] # stored duties are Duty
+    """Give the roster of those in office today, as the regulation counts it."""
+    named = [ballot.Seat(seat.person, tuple(seat.duties), seat.since, seat.until) for seat in committee_of(transaction, cycle)]  # type: ignore[arg-type] # stored duties are Duty
+    return in_office(named, day(transaction.now))
 
 
 def supervisors_of(transaction: Transaction, cycle: Cycle) -> Sequence[Supervisor]:
@@ -116,7 +128,8 @@ def set_committee(transaction: Transaction, cycle_id: UUID, version: int, commit
     """Set the whole roster (2.0)."""
     cycle = lock_cycle(transaction, cycle_id)
     check_version(version, cycle.version)
-    check_roster([ballot.Seat(seat.person, tuple(seat.duties)) for seat in committee.members], parameters_of(cycle, transaction.now))
+    named = [ballot.Seat(seat.person, tuple(seat.duties), seat.since, seat.until) for seat in committee.members]
+    check_roster(in_office(named, day(transaction.now)), parameters_of(cycle, transaction.now))
     transaction.session.execute(delete(Seat).where(Seat.cycle_id == cycle.id))
     transaction.session.add_all([Seat(cycle_id=cycle.id, **seat.model_dump()) for seat in committee.members])
     move(transaction, cycle, "set_committee", kind="committee.set", facts=committee.model_dump(mode="json"), tell=())
@@ -129,6 +142,7 @@ def set_supervision_group(transaction: Transaction, cycle_id: UUID, version: int
     check_version(version, cycle.version)
     transaction.session.execute(delete(Supervisor).where(Supervisor.cycle_id == cycle.id))
     named = {member.person: member for member in group.members}
+    check_supervision_group(len(named), parameters_of(cycle, transaction.now), launched=cycle.launched_on is not None)
     transaction.session.add_all([Supervisor(cycle_id=cycle.id, **member.model_dump()) for member in named.values()])
     move(transaction, cycle, "set_supervision_group", kind="supervision_group.set", facts=group.model_dump(mode="json"), tell=())
     return cycle

@@ -39,6 +39,7 @@ class Voting(Body):
     majority: Share
     majority_of: Literal["present", "roster"]
     ballot: Literal["named", "secret"]
+    votes_changeable: bool
     members_recused: bool
 
 
@@ -58,6 +59,7 @@ class RulesDocument(Body):
                         "majority": {"numerator": 1, "denominator": 2, "more_than": True},
                         "majority_of": "present",
                         "ballot": "named",
+                        "votes_changeable": False,
                         "members_recused": True,
                     },
                     "tie_chain": ["score", "preference"],

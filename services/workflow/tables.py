@@ -63,6 +63,9 @@ class Seat(Base):
     name: Mapped[str]
     unit: Mapped[str]
     duties: Mapped[list[str]]
+    since: Mapped[date | None]
+    """The first day of the term, `until` its last; null where none is set."""
+    until: Mapped[date | None]
 
 
 class Supervisor(Base):
@@ -73,6 +76,8 @@ class Supervisor(Base):
     cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
     person: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+    since: Mapped[date | None]
+    until: Mapped[date | None]
 
 
 class Announcement(Base):
@@ -196,11 +201,45 @@ class Undertaking(Base):
     given_on: Mapped[date]
 
 
+class Meeting(Base):
+    """A meeting of the committee: its agenda as a list of {title, motion or null}, who attends, who sent word why not, its minutes."""
+
+    __tablename__ = "meeting"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    title: Mapped[str]
+    place: Mapped[str]
+    starts_at: Mapped[datetime]
+    agenda: Mapped[list[dict[str, Any]]]
+    state: Mapped[str]
+    present: Mapped[list[str]] = mapped_column(default=list)
+    absent: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    minutes: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+
+class Reopening(Base):
+    """A step taken back by the committee's motion, with what it undid as it stood."""
+
+    __tablename__ = "reopening"
+
+    motion_id: Mapped[UUID] = mapped_column(ForeignKey("motion.id"), primary_key=True)
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    left: Mapped[str]
+    """The phase that was left, `entered` the one that runs again."""
+    entered: Mapped[str]
+    undone: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
 class Motion(Base):
     """What the committee votes on; one ballot per name, or a single one where no name is at stake.
 
-    `subject`: rules → {rules_hash}; ruling → {objection, removes_name, credit_codes}; major_matter on a tie → {tie: shortlist or winners,
-    applications (the chosen), credit_codes, motion, award}. `outcome`: passed (of winners: any name), rejected, no_quorum.
+    `subject`: rules → {rules_hash}; reopening → {from}; removal → {application, credit_codes}; ruling → {objection, removes_name,
+    credit_codes}; major_matter on a tie → {tie: shortlist or winners, applications (the chosen), credit_codes, motion, award}.
+    `outcome`: passed (of winners: any name), rejected, no_quorum.
     Roll, recusals, quorum and the way of voting are frozen when it opens.
     """
 
@@ -213,6 +252,8 @@ class Motion(Base):
     title: Mapped[str]
     text: Mapped[str]
     subject: Mapped[dict[str, Any]]
+    meeting_id: Mapped[UUID | None] = mapped_column(ForeignKey("meeting.id"), index=True)
+    """The meeting on whose agenda it stands; without one it is voted on by circulation."""
     state: Mapped[str] = mapped_column(default="proposed")
     outcome: Mapped[str | None]
     roll: Mapped[list[str]] = mapped_column(default=list)

@@ -166,7 +166,15 @@ def test_every_refusal_names_a_clause_that_exists() -> None:
 
 def test_every_step_and_every_motion_names_a_clause_that_exists() -> None:
     tables = [lifecycle.cycle(JINDONG.parameters(JINDONG.in_force_on)), *map(lifecycle.motion, lifecycle.MOTIONS)]
-    tables += [lifecycle.APPLICATION, lifecycle.PANEL, lifecycle.SHEET, lifecycle.NOTICE, lifecycle.OBJECTION, lifecycle.AWARD]
+    tables += [
+        lifecycle.APPLICATION,
+        lifecycle.PANEL,
+        lifecycle.SHEET,
+        lifecycle.NOTICE,
+        lifecycle.OBJECTION,
+        lifecycle.AWARD,
+        lifecycle.MEETING,
+    ]
     assert {step.clause for one in tables for step in one.values()} <= JINDONG.clauses.keys()
 
 

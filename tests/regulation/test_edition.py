@@ -34,6 +34,32 @@ def test_the_shipped_edition_is_an_example_in_force_thirty_days_after_publicatio
     assert (edition.status, edition.published_on, edition.in_force_on) == ("example", date(2022, 6, 1), date(2022, 7, 1))
 
 
+def test_the_second_edition_is_an_example_too_and_differs_by_data_alone() -> None:
+    edition = load("biennial-example")
+    assert edition.status == "example"
+    p = edition.parameters(date(2026, 1, 1))
+    assert (p.cycle_years, p.panel_minimum, p.reapplication_ban_years) == (2, 5, 5)
+    assert (p.notice_days, p.notice_day, p.ballot_kind) == (5, "working", "secret")
+    assert [(award.key, award.cap, award.minimum_points) for award in p.awards] == [
+        ("quality", 2, 620),
+        ("innovation", 4, 610),
+        ("nomination", 5, 600),
+    ]
+    shipped = load("jindong-2022")
+    assert {key: (clause.held, clause.by) for key, clause in edition.clauses.items()} == {
+        key: (clause.held, clause.by) for key, clause in shipped.clauses.items()
+    }
+    told = {key for key, clause in edition.clauses.items() if clause.text != shipped.clauses[key].text}
+    assert told == {"1.1", "1.5", "2.0", "3.1", "4.2", "5.4.1", "5.4.2", "6.1", "8"}
+
+
+def test_an_edition_held_as_another_has_its_clauses_and_no_other(folder: Path) -> None:
+    rewrite(folder, "parameters.toml", 'status = "example"', 'held_as = "jindong-2022"\nstatus = "example"')
+    rewrite(folder, "clauses.toml", '["2.2.6"]', '["2.2.7"]')
+    with pytest.raises(EditionError, match=re.escape("unlike those of jindong-2022: ['2.2.6', '2.2.7']")):
+        read(folder)
+
+
 def test_an_edition_is_applied_from_the_day_it_is_in_force() -> None:
     edition = load("jindong-2022")
     assert edition.parameters(date(2022, 7, 1)).notice_days == 7
@@ -117,6 +143,7 @@ def test_the_29th_of_february_counts_from_the_28th() -> None:
     assert anniversary(date(2024, 3, 1), 4) == date(2028, 3, 1)
 
 
-def test_the_example_of_implementation_rules_is_a_complete_document() -> None:
-    example = tomllib.loads((JINDONG / "implementation-rules.example.toml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("edition", names())
+def test_the_example_of_implementation_rules_is_a_complete_document(edition: str) -> None:
+    example = tomllib.loads((EDITIONS / edition / "implementation-rules.example.toml").read_text(encoding="utf-8"))
     assert implementation_rules(example).voting.quorum.needed(9) == 6

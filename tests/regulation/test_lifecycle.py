@@ -12,6 +12,7 @@ from regulation.implementation import Share, Voting
 from regulation.lifecycle import (
     APPLICATION,
     AWARD,
+    MEETING,
     MOTIONS,
     NAMES,
     NOTICE,
@@ -40,6 +41,7 @@ TABLES = [
     OBJECTION,
     AWARD,
     *map(motion, MOTIONS),
+    MEETING,
 ]
 CLOSES = datetime(2026, 5, 1, tzinfo=CHINA)
 
@@ -150,4 +152,4 @@ def test_every_state_is_reached_from_the_first(table: dict[tuple[str, str], Step
 def test_more_votes_than_voters_are_a_fault_of_the_program() -> None:
     share = Share(1, 2, more_than=True)
     with pytest.raises(ValueError, match="more votes than voters"):
-        result(3, 1, 3, 0, 0, Voting(share, share, "present", "named", members_recused=True))
+        result(3, 1, 3, 0, 0, Voting(share, share, "present", "named", votes_changeable=False, members_recused=True))

@@ -23,6 +23,7 @@ RULES = {
         "majority": {"numerator": 1, "denominator": 2, "more_than": True},
         "majority_of": "present",
         "ballot": "named",
+        "votes_changeable": False,
         "members_recused": True,
     },
     "tie_chain": ["score", "preference"],

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -199,8 +200,8 @@ def test_a_withdrawn_name_can_not_be_proposed(committee: Committee) -> None:
 
 
 def test_a_secret_ballot_keeps_only_that_a_member_voted(committee: Committee) -> None:
-    rules = deepcopy(RULES)
-    rules["voting"]["ballot"] = "secret"  # type: ignore[index] # the document is one of plain JSON
+    rules: dict[str, Any] = deepcopy(RULES)
+    rules["voting"] |= {"ballot": "secret", "votes_changeable": True}
     one = eligible(1)
     cycle = committee.deliberate(2042, [one], [700], rules)
     motion = committee.propose(cycle, "winners", names=names_of([one]))

@@ -184,26 +184,23 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('index', name=op.f('pk_leaf')),
     sa.UniqueConstraint('event_id', name=op.f('uq_leaf_event_id'))
     )
-    op.create_table('motion',
+    op.create_table('meeting',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('cycle_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('title', sa.Text(), nullable=False),
-    sa.Column('text', sa.Text(), nullable=False),
-    sa.Column('subject', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('place', sa.Text(), nullable=False),
+    sa.Column('starts_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('agenda', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('outcome', sa.Text(), nullable=True),
-    sa.Column('roll', postgresql.ARRAY(sa.Text()), nullable=False),
-    sa.Column('by_rules', sa.Boolean(), nullable=False),
-    sa.Column('secret', sa.Boolean(), nullable=False),
-    sa.Column('proposed_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_motion_cycle_id_cycle')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_motion'))
+    sa.Column('present', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('absent', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('minutes', sa.Text(), nullable=True),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_meeting_cycle_id_cycle')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_meeting'))
     )
-    op.create_index(op.f('ix_motion_cycle_id'), 'motion', ['cycle_id'], unique=False)
+    op.create_index(op.f('ix_meeting_cycle_id'), 'meeting', ['cycle_id'], unique=False)
     op.create_table('notice',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('cycle_id', sa.Uuid(), nullable=False),
@@ -265,6 +262,8 @@ def upgrade() -> None:
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('unit', sa.Text(), nullable=False),
     sa.Column('duties', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('since', sa.Date(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
     sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_seat_cycle_id_cycle')),
     sa.PrimaryKeyConstraint('cycle_id', 'person', name=op.f('pk_seat'))
     )
@@ -297,6 +296,8 @@ def upgrade() -> None:
     sa.Column('cycle_id', sa.Uuid(), nullable=False),
     sa.Column('person', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('since', sa.Date(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
     sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_supervisor_cycle_id_cycle')),
     sa.PrimaryKeyConstraint('cycle_id', 'person', name=op.f('pk_supervisor'))
     )
@@ -306,6 +307,58 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['event_id'], ['event.id'], name=op.f('fk_unsequenced_event_id_event')),
     sa.PrimaryKeyConstraint('position', name=op.f('pk_unsequenced'))
     )
+    op.create_table('motion',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('cycle_id', sa.Uuid(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('title', sa.Text(), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('subject', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('meeting_id', sa.Uuid(), nullable=True),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('outcome', sa.Text(), nullable=True),
+    sa.Column('roll', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('by_rules', sa.Boolean(), nullable=False),
+    sa.Column('secret', sa.Boolean(), nullable=False),
+    sa.Column('proposed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_motion_cycle_id_cycle')),
+    sa.ForeignKeyConstraint(['meeting_id'], ['meeting.id'], name=op.f('fk_motion_meeting_id_meeting')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_motion'))
+    )
+    op.create_index(op.f('ix_motion_cycle_id'), 'motion', ['cycle_id'], unique=False)
+    op.create_index(op.f('ix_motion_meeting_id'), 'motion', ['meeting_id'], unique=False)
+    op.create_table('outbox',
+    sa.Column('peer', sa.Text(), nullable=False),
+    sa.Column('leaf_index', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['leaf_index'], ['leaf.index'], name=op.f('fk_outbox_leaf_index_leaf')),
+    sa.PrimaryKeyConstraint('peer', 'leaf_index', name=op.f('pk_outbox'))
+    )
+    op.create_table('payment',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('award_id', sa.Uuid(), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('paid_on', sa.Date(), nullable=False),
+    sa.Column('voucher', sa.Text(), nullable=False),
+    sa.Column('by', sa.Text(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['award_id'], ['award.id'], name=op.f('fk_payment_award_id_award')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_payment')),
+    sa.UniqueConstraint('award_id', 'voucher', name=op.f('uq_payment_award_id_voucher'))
+    )
+    op.create_index(op.f('ix_payment_award_id'), 'payment', ['award_id'], unique=False)
+    op.create_table('result_change',
+    sa.Column('position', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('award_id', sa.Uuid(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('result', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.ForeignKeyConstraint(['award_id'], ['award.id'], name=op.f('fk_result_change_award_id_award')),
+    sa.PrimaryKeyConstraint('position', name=op.f('pk_result_change'))
+    )
+    op.create_index(op.f('ix_result_change_award_id'), 'result_change', ['award_id'], unique=False)
     op.create_table('ballot',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('motion_id', sa.Uuid(), nullable=False),
@@ -346,35 +399,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_objection_cycle_id'), 'objection', ['cycle_id'], unique=False)
     op.create_index(op.f('ix_objection_notice_id'), 'objection', ['notice_id'], unique=False)
-    op.create_table('outbox',
-    sa.Column('peer', sa.Text(), nullable=False),
-    sa.Column('leaf_index', sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(['leaf_index'], ['leaf.index'], name=op.f('fk_outbox_leaf_index_leaf')),
-    sa.PrimaryKeyConstraint('peer', 'leaf_index', name=op.f('pk_outbox'))
-    )
-    op.create_table('payment',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('award_id', sa.Uuid(), nullable=False),
-    sa.Column('amount', sa.BigInteger(), nullable=False),
-    sa.Column('paid_on', sa.Date(), nullable=False),
-    sa.Column('voucher', sa.Text(), nullable=False),
-    sa.Column('by', sa.Text(), nullable=False),
+    op.create_table('reopening',
+    sa.Column('motion_id', sa.Uuid(), nullable=False),
+    sa.Column('cycle_id', sa.Uuid(), nullable=False),
+    sa.Column('left', sa.Text(), nullable=False),
+    sa.Column('entered', sa.Text(), nullable=False),
+    sa.Column('undone', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['award_id'], ['award.id'], name=op.f('fk_payment_award_id_award')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_payment')),
-    sa.UniqueConstraint('award_id', 'voucher', name=op.f('uq_payment_award_id_voucher'))
+    sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], name=op.f('fk_reopening_cycle_id_cycle')),
+    sa.ForeignKeyConstraint(['motion_id'], ['motion.id'], name=op.f('fk_reopening_motion_id_motion')),
+    sa.PrimaryKeyConstraint('motion_id', name=op.f('pk_reopening'))
     )
-    op.create_index(op.f('ix_payment_award_id'), 'payment', ['award_id'], unique=False)
-    op.create_table('result_change',
-    sa.Column('position', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('award_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('result', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.ForeignKeyConstraint(['award_id'], ['award.id'], name=op.f('fk_result_change_award_id_award')),
-    sa.PrimaryKeyConstraint('position', name=op.f('pk_result_change'))
-    )
-    op.create_index(op.f('ix_result_change_award_id'), 'result_change', ['award_id'], unique=False)
+    op.create_index(op.f('ix_reopening_cycle_id'), 'reopening', ['cycle_id'], unique=False)
     op.create_table('notice_name',
     sa.Column('ballot_id', sa.Uuid(), nullable=False),
     sa.Column('notice_id', sa.Uuid(), nullable=False),
@@ -431,16 +467,21 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_notice_name_cycle_id'), table_name='notice_name')
     op.drop_index(op.f('ix_notice_name_application'), table_name='notice_name')
     op.drop_table('notice_name')
-    op.drop_index(op.f('ix_result_change_award_id'), table_name='result_change')
-    op.drop_table('result_change')
-    op.drop_index(op.f('ix_payment_award_id'), table_name='payment')
-    op.drop_table('payment')
-    op.drop_table('outbox')
+    op.drop_index(op.f('ix_reopening_cycle_id'), table_name='reopening')
+    op.drop_table('reopening')
     op.drop_index(op.f('ix_objection_notice_id'), table_name='objection')
     op.drop_index(op.f('ix_objection_cycle_id'), table_name='objection')
     op.drop_table('objection')
     op.drop_index(op.f('ix_ballot_motion_id'), table_name='ballot')
     op.drop_table('ballot')
+    op.drop_index(op.f('ix_result_change_award_id'), table_name='result_change')
+    op.drop_table('result_change')
+    op.drop_index(op.f('ix_payment_award_id'), table_name='payment')
+    op.drop_table('payment')
+    op.drop_table('outbox')
+    op.drop_index(op.f('ix_motion_meeting_id'), table_name='motion')
+    op.drop_index(op.f('ix_motion_cycle_id'), table_name='motion')
+    op.drop_table('motion')
     op.drop_table('unsequenced')
     op.drop_table('supervisor')
     op.drop_index(op.f('ix_stage_result_cycle_id'), table_name='stage_result')
@@ -456,8 +497,8 @@ def downgrade() -> None:
     op.drop_table('notification')
     op.drop_index(op.f('ix_notice_cycle_id'), table_name='notice')
     op.drop_table('notice')
-    op.drop_index(op.f('ix_motion_cycle_id'), table_name='motion')
-    op.drop_table('motion')
+    op.drop_index(op.f('ix_meeting_cycle_id'), table_name='meeting')
+    op.drop_table('meeting')
     op.drop_table('leaf')
     op.drop_index(op.f('ix_government_decision_cycle_id'), table_name='government_decision')
     op.drop_table('government_decision')

@@ -102,6 +102,7 @@ def show_motion(transaction: Transaction, motion: Motion) -> MotionAnswer:
         subject=motion.subject,
         state=motion.state,
         outcome=motion.outcome,
+        meeting=motion.meeting_id,
         secret=motion.secret,
         roll=motion.roll,
         proposed_at=motion.proposed_at,

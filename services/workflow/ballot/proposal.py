@@ -4,28 +4,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from kernel.problems import Problem, absent
 from kernel.requests import Transaction
 from regulation import lifecycle
+from regulation.ballot import check_reopening, check_substitute
 from regulation.notice import check_ruling
 from regulation.refusal import Refusal
 from regulation.report import check_winners_motion
 from regulation.score import Score
 from regulation.shortlist import Seeker, candidates, shortlist
-from services.workflow.ballot.schemas import MajorMatter, NewMotion, ProposedName, RulesMotion, RulingMotion, Tie, WinnersMotion
+from services.workflow.ballot.schemas import (
+    MajorMatter,
+    NewMotion,
+    ProposedName,
+    RemovalMotion,
+    ReopeningMotion,
+    RulesMotion,
+    RulingMotion,
+    SubstituteMotion,
+    Tie,
+    WinnersMotion,
+)
 from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winning_ballots
 from services.workflow.course import check_undertaken, lock_cycle, parameters_of, phase_of, rules_hash, rules_of
 from services.workflow.shortlist import check_confirm, standings_of
-from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, Objection
+from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, NoticeName, Objection
 
 
 def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
     """Put a motion before the committee, with its ballots."""
     cycle = lock_cycle(transaction, cycle_id)
-    reported = reported_candidates(transaction, cycle) if isinstance(new, WinnersMotion) else {}
-    if isinstance(new, WinnersMotion | RulingMotion) or (isinstance(new, MajorMatter) and new.tie):
+    reported = reported_candidates(transaction, cycle) if new.kind in lifecycle.NAMING else {}
+    if isinstance(new, WinnersMotion | SubstituteMotion | RulingMotion | RemovalMotion) or (isinstance(new, MajorMatter) and new.tie):
         check_undertaken(transaction, transaction.actor, cycle)
     step = lifecycle.step(lifecycle.motion(new.kind), "new", "propose", phase_of(cycle, transaction.now))
     subject: dict[str, Any] = {}
@@ -36,6 +48,14 @@ def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> 
             subject = {"rules_hash": rules_hash(cycle.rules or {})}
         case WinnersMotion():
             names = check_names(transaction, cycle, reported, new.names)
+        case SubstituteMotion():
+            check_substitute({name.award for name in new.names}, fallen_awards(transaction, cycle))
+            names = check_names(transaction, cycle, reported, new.names)
+        case RemovalMotion():
+            subject = removal_subject(transaction, cycle, new)
+        case ReopeningMotion():
+            check_reopening(winners_motions(transaction, cycle))
+            subject = {"from": cycle.phase}
         case RulingMotion():
             subject = ruling_subject(transaction, cycle, new)
         case MajorMatter(tie=Tie() as tie):
@@ -55,6 +75,29 @@ def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> 
     return motion
 
 
+def fallen_awards(transaction: Transaction, cycle: Cycle) -> set[str]:
+    """Name the awards of which a name has fallen in this cycle."""
+    fallen = select(NoticeName.award).where(NoticeName.cycle_id == cycle.id, NoticeName.state == "fallen")
+    return set(transaction.session.scalars(fallen))
+
+
+def winners_motions(transaction: Transaction, cycle: Cycle) -> int:
+    """Count the motions on winners that were put before the committee in this cycle."""
+    put = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))
+    return transaction.session.scalar(put) or 0
+
+
+def removal_subject(transaction: Transaction, cycle: Cycle, new: RemovalMotion) -> dict[str, Any]:
+    """Bind a removal to a name that stands before the public (5.4.2)."""
+    standing = select(NoticeName).where(
+        NoticeName.cycle_id == cycle.id, NoticeName.application == new.application, NoticeName.state == "running"
+    )
+    name = transaction.session.scalars(standing).first()
+    if name is None:
+        raise absent()
+    return {"application": str(name.application), "credit_codes": [name.credit_code]}
+
+
 def reported_candidates(transaction: Transaction, cycle: Cycle) -> Mapping[str, Sequence[str]]:
     """Give the candidates that the office has reported, by award; refused before it has (2.2.3)."""
     evaluation = transaction.session.get(Evaluation, cycle.id)
@@ -68,7 +111,7 @@ def check_names(
     """Refuse names not open to the award, and one organisation twice (5.4.1)."""
     p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
     voted_on = transaction.session.execute(
-        select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind == "winners")
+        select(Ballot, Motion.state).join(Motion).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))
     ).all()
     ballots = [ballot for ballot, _ in voted_on]
     taken = {ballot.application for ballot in winning_ballots(transaction, cycle)}

@@ -38,6 +38,32 @@ class WinnersMotion(Body):
     names: Annotated[list[ProposedName], Field(min_length=1, max_length=50)]
 
 
+class SubstituteMotion(Body):
+    """To propose names for the seats of names that fell, each by a ballot of its own (5.4.2)."""
+
+    kind: Literal["substitute"]
+    title: Name
+    text: Text = ""
+    names: Annotated[list[ProposedName], Field(min_length=1, max_length=50)]
+
+
+class RemovalMotion(Body):
+    """To remove a name that stands before the public, without any objection, with the reasons (5.4.2)."""
+
+    kind: Literal["removal"]
+    title: Name
+    text: Reason
+    application: Id
+
+
+class ReopeningMotion(Body):
+    """To take the cycle back to the step before, with the reasons (2.1.2)."""
+
+    kind: Literal["reopening"]
+    title: Name
+    text: Reason
+
+
 class RulingMotion(Body):
     """To rule on an objection: its name is removed or kept (5.4.2)."""
 
@@ -80,7 +106,10 @@ class MajorMatter(Body):
     tie: Tie | None = None
 
 
-NewMotion = Annotated[RulesMotion | WinnersMotion | RulingMotion | CancellationMotion | MajorMatter, Field(discriminator="kind")]
+NewMotion = Annotated[
+    RulesMotion | WinnersMotion | SubstituteMotion | RulingMotion | RemovalMotion | CancellationMotion | ReopeningMotion | MajorMatter,
+    Field(discriminator="kind"),
+]
 
 MOTION_EXAMPLES: Mapping[str, Any] = {
     "rules": {"value": {"kind": "rules", "title": "审定2026年度评审实施细则"}},
@@ -161,6 +190,7 @@ class MotionAnswer(Answer):
     subject: dict[str, Any]
     state: str
     outcome: str | None
+    meeting: UUID | None
     secret: bool
     roll: list[str]
     proposed_at: datetime

@@ -10,8 +10,21 @@ from sqlalchemy import select
 from kernel.identity import Principal
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import Transaction
-from regulation import lifecycle
-from regulation.ballot import Named, Seat, Tally, adoption, check_member_recusal, check_passed, check_roster, check_vote, result, winners
+from regulation import implementation, lifecycle
+from regulation.ballot import (
+    Named,
+    Seat,
+    Tally,
+    adoption,
+    check_attends,
+    check_meeting_quorum,
+    check_member_recusal,
+    check_passed,
+    check_roster,
+    check_vote,
+    result,
+    winners,
+)
 from regulation.edition import Parameters
 from regulation.implementation import Share, Voting
 from regulation.refusal import Refusal
@@ -31,7 +44,7 @@ from services.workflow.course import (
     rules_of,
 )
 from services.workflow.roster import seats_of
-from services.workflow.tables import Ballot, Contender, Cycle, Motion, NoticeName, Recusal, Vote
+from services.workflow.tables import Ballot, Contender, Cycle, Meeting, Motion, NoticeName, Recusal, Vote
 
 NO_TIE = Kind(409, "no_such_tie", "该议案没有这样的并列", "That motion left no such tie")
 RECUSED_ALREADY = Kind(409, "recused_already", "该成员已回避此项表决", "That member is recused from this vote already")
@@ -119,9 +132,9 @@ def check_motion_step(transaction: Transaction, cycle: Cycle, motion: Motion, ac
 def voting_of(cycle: Cycle, p: Parameters) -> Voting:
     """Give how the committee votes: by the approved rules, before their approval by the edition's share of the full roster (2.1.1)."""
     if cycle.rules_hash:
-        return rules_of(cycle).voting
+        return implementation.voting(p, rules_of(cycle))
     share = Share(*p.adoption_majority, more_than=True)
-    return Voting(share, share, "roster", "named", members_recused=False)
+    return Voting(share, share, "roster", "named", votes_changeable=False, members_recused=False)
 
 
 def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principal, recusal: MemberRecusal) -> Motion:
@@ -176,6 +189,8 @@ def open_motion(transaction: Transaction, motion_id: UUID, principal: Principal)
     check_roster(seats, p)
     voting = voting_of(cycle, p)
     motion.roll = [seat.person for seat in seats if seat.votes]
+    if meeting := meeting_of(transaction, cycle, motion):
+        check_meeting_quorum(len({*motion.roll} & {*meeting.present}), len(motion.roll), voting)
     motion.by_rules = cycle.rules_hash is not None
     motion.secret = voting.ballot == "secret"
     motion.state, motion.opened_at, motion.version = step.to, transaction.now, motion.version + 1
@@ -192,6 +207,15 @@ def open_motion(transaction: Transaction, motion_id: UUID, principal: Principal)
     return motion
 
 
+def meeting_of(transaction: Transaction, cycle: Cycle, motion: Motion) -> Meeting | None:
+    """Give the meeting on whose agenda a motion stands; refused unless it is in session."""
+    if motion.meeting_id is None:
+        return None
+    meeting = transaction.session.get_one(Meeting, motion.meeting_id)
+    lifecycle.step(lifecycle.MEETING, meeting.state, "vote", phase_of(cycle, transaction.now))
+    return meeting
+
+
 def freeze(cycle: Cycle, motion: Motion, ballot: Ballot, p: Parameters) -> None:
     """Keep the quorum that the roll and the recusals make."""
     ballot.tally = {"quorum": tally(cycle, motion, ballot, (0, 0, 0), p).quorum}
@@ -205,7 +229,9 @@ def tally(cycle: Cycle, motion: Motion, ballot: Ballot, votes: tuple[int, int, i
 
 
 def check_may_vote(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion, ballot: Ballot) -> lifecycle.Step:
-    """Refuse a vote out of time, by somebody without a vote or recused, a second one in a named ballot, and one without an undertaking.
+    """Refuse a vote out of time or outside its meeting, by somebody without a vote, recused or not attending, and without an undertaking.
+
+    A second vote is refused unless the rules let it be changed.
 
     Clauses 2.0, 2.4.5, 5.4.2, 7.6.
     """
@@ -213,14 +239,16 @@ def check_may_vote(transaction: Transaction, principal: Principal, cycle: Cycle,
     roll = [Seat(person, ("member",)) for person in motion.roll]
     voted = transaction.session.scalars(select(Vote.person).where(Vote.ballot_id == ballot.id)).all()
     voting = voting_of(cycle, parameters_of(cycle, transaction.now))
-    check_vote(principal.person, roll, ballot.recused, () if motion.secret else voted, voting)
+    check_vote(principal.person, roll, ballot.recused, voted, voting)
+    if meeting := meeting_of(transaction, cycle, motion):
+        check_attends(principal.person, meeting.present)
     if concerned(motion, ballot):
         check_undertaken(transaction, principal, cycle)
     return step
 
 
 def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, new: NewVote) -> Motion:
-    """Cast a vote; a secret one lies encrypted under a random id, and may be changed until the ballot closes."""
+    """Cast a vote, or change it where the rules let members do so; a secret one lies encrypted under a random id."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
     ballot = next((one for one in visible_ballots(transaction, principal, cycle, motion) if one.application == new.name), None)
     if ballot is None:
@@ -229,7 +257,7 @@ def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, n
     if motion.secret:
         seal(transaction, ballot, principal.person, new.vote)
     else:
-        transaction.session.add(Vote(ballot_id=ballot.id, person=principal.person, choice=new.vote, at=transaction.now))
+        transaction.session.merge(Vote(ballot_id=ballot.id, person=principal.person, choice=new.vote, at=transaction.now))
     transaction.record("motion.voted", f"motion:{motion.id}", clause=step.clause, facts={"ballot": str(ballot.id)})
     return motion
 
