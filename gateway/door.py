@@ -21,6 +21,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/cycles/{cycle}/screening-closure": "intake",
     "/cycles/{cycle}/screening": "intake",
     "/cycles/{cycle}/diagnostics": "scoring",
+    "/cycles/{cycle}/what-if": "scoring",
     "/applications/{application}/feedback": "scoring",
     "/record/gateway": "gateway",
     "/record/intake": "intake",
@@ -47,6 +48,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/sheets": "scoring",
     "/cycles": "workflow",
     "/motions": "workflow",
+    "/meetings": "workflow",
     "/notices": "workflow",
     "/objections": "workflow",
     "/awards": "workflow",
@@ -68,6 +70,7 @@ HOP_BY_HOP = frozenset(
 )
 OURS = (b"x-user-", b"quality-award-")
 TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
+ADDRESS = b"quality-award-address"
 TOKEN_PATH = f"{API}/auth/token"
 
 Segments = tuple[str, ...]
@@ -177,7 +180,7 @@ class Door:
             problem.headers["x-request-id"] = request_id
             await render_problem(request, problem)(scope, receive, send)
             return
-        added = [(b"x-request-id", request_id.encode())]
+        added = [(b"x-request-id", request_id.encode()), (ADDRESS, request.client.host.encode() if request.client else b"")]
         if client is not None:
             added.append((CLIENT, client.encode("latin-1")))
         await self._pass_on(service, scope, added, receive, send)

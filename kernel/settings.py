@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     dossier_bytes: int = 500 * 1024 * 1024
     """Largest sum of one application's attachments."""
 
+    objections_per_hour: int = 60
+    """How many objections, reports and their files one address may send in an hour."""
+
     def database(self) -> URL:
         """Give the URL with its password."""
         url = make_url(self.database_url)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.requests import Transaction
 from kernel.service import Listener, News
 from regulation.calendar import day
-from services.intake.tables import Application, Cycle, Recusal, Undertaking
+from services.intake.tables import Application, Cycle, Honour, Recusal, Undertaking
 
 
 class Launched(BaseModel):
@@ -61,6 +61,15 @@ class Disqualified(BaseModel):
     application: UUID
     clause: str
     reason: str
+
+
+class HonourChanged(BaseModel):
+    """What an organisation won, or lost again."""
+
+    credit_code: str
+    award: str
+    year: int
+    revoked_on: date | None
 
 
 class Conflict(BaseModel):
@@ -120,6 +129,11 @@ def on_disqualified(transaction: Transaction, news: News) -> None:
     _note(transaction, news, told.application, told.clause, {"reason": told.reason})
 
 
+def on_honour_changed(transaction: Transaction, news: News) -> None:
+    """Keep what an organisation holds, for its next application (3.1)."""
+    transaction.session.merge(Honour(**HonourChanged.model_validate(news.facts).model_dump()))
+
+
 def _note(transaction: Transaction, news: News, application: UUID, clause: str | None, facts: Mapping[str, str]) -> None:
     transaction.record(news.kind, f"application:{application}", clause=clause, facts=dict(facts) | {"told_by": str(news.id)})
 
@@ -155,6 +169,7 @@ LISTENERS: Mapping[str, Listener] = MappingProxyType(
         "cycle.closed": on_cycle_closed,
         "application.stage_changed": on_stage_changed,
         "application.disqualified": on_disqualified,
+        "honour.changed": on_honour_changed,
         "recusal.declared": on_recusal_declared,
         "recusal.lifted": on_recusal_lifted,
         "undertaking.given": on_undertaking_given,
