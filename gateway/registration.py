@@ -5,15 +5,15 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.account import LOGIN_TAKEN, AccountAnswer, Login, Password, add_account, answer, check_verifiable, visible_account
 from gateway.program import Gateway
-from gateway.secret import HashingTurn, set_password
+from gateway.secret import HashingTurn, issue_link, set_password
 from gateway.tables import Account, Grant, Organisation, Registration
 from kernel.identity import Anyone, Principal, roles
-from kernel.problems import Kind, Problem
+from kernel.problems import Kind, Problem, absent
 from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import Task, router
 from kernel.wire import Answer, Body, CreditCode, Id, Line, Name
@@ -25,6 +25,7 @@ routes = router("accounts")
 CODE_TAKEN = Kind(409, "organisation_registered", "该统一社会信用代码已有经核实的用户", "Somebody is verified for this credit code already")
 TOWNSHIP_UNKNOWN = Kind(422, "township_unknown", "注册地不在本区镇（街道）之列", "The township is none of the district's")
 
+ColleagueInviter = Annotated[Principal, roles("applicant", "committee", duties=("office",))]
 Verifier = Annotated[Principal, roles("endorser", "committee", duties=("office",))]
 
 
@@ -54,6 +55,28 @@ class RegistrationForm(Body):
     name: Name
 
 
+class ColleagueForm(Body):
+    """One more person to act for an organisation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"credit_code": "91330703MA28E3QW5E", "login": "mou.jixie.2", "name": "李某"}]}
+    )
+
+    credit_code: CreditCode
+    login: Login
+    name: Name
+
+
+class Colleague(Answer):
+    """A colleague's account, with the one-time secret that is shown this once."""
+
+    account: UUID
+    login: str
+    credit_code: str
+    activation: str | None
+    expires_at: datetime
+
+
 class Registered(Answer):
     """A registration that waits to be verified; the person may sign in meanwhile."""
 
@@ -70,9 +93,10 @@ def organisation_of(transaction: Transaction, credit_code: str) -> Organisation:
 
 
 def check_free(transaction: Transaction, organisation: Organisation) -> None:
-    """Refuse a credit code for which somebody is verified, unless that account was disabled."""
-    holder = transaction.session.get(Account, organisation.holder_id) if organisation.holder_id else None
-    if holder is not None and holder.status == "active":
+    """Refuse a credit code for which somebody is verified, unless every such account was disabled."""
+    acts = and_(Grant.role == "applicant", Grant.org == organisation.credit_code, Grant.verified_at.is_not(None))
+    holder = select(Account.id).where(Account.status != "disabled", Account.grants.any(acts)).limit(1)
+    if transaction.session.scalar(holder) is not None:
         raise Problem(CODE_TAKEN)
 
 
@@ -108,7 +132,6 @@ def verify(transaction: Transaction, principal: Principal, account_id: UUID) -> 
     assert account.registration is not None  # noqa: S101 - checked above
     organisation = organisation_of(transaction, account.registration.credit_code)
     check_free(transaction, organisation)
-    organisation.holder_id = account.id
     account.registration.verified_at, account.registration.verified_by = transaction.now, principal.person
     for grant in account.grants:
         if grant.role == "applicant":
@@ -121,6 +144,27 @@ def verify(transaction: Transaction, principal: Principal, account_id: UUID) -> 
         facts={"credit_code": organisation.credit_code, "person": str(account.id)},
     )
     return account
+
+
+def invite_colleague(transaction: Transaction, inviter: Principal, form: ColleagueForm) -> Colleague:
+    """Let one more person act for an organisation: at the word of one who does already, or of the office; nobody joins alone.
+
+    Clause 3.1.
+    """
+    if inviter.role == "applicant" and inviter.org != form.credit_code:
+        raise absent()
+    check_credit_code(form.credit_code)
+    organisation_of(transaction, form.credit_code)
+    account = add_account(transaction, kind="person", login=form.login, name=form.name, status="pending")
+    if account is None:
+        raise Problem(LOGIN_TAKEN)
+    account.grants = [Grant(role="applicant", org=form.credit_code, verified_at=transaction.now)]
+    gateway: Gateway = transaction.service
+    secret, expires_at = issue_link(transaction.session, account, "activation", gateway.settings.activation_lifetime())
+    transaction.secrets = ("activation",)
+    facts = {"credit_code": form.credit_code, "person": str(account.id)}
+    transaction.record("account.colleague_invited", f"account:{account.id}", clause="3.1", facts=facts)
+    return Colleague(account=account.id, login=form.login, credit_code=form.credit_code, activation=secret, expires_at=expires_at)
 
 
 def registrations_to_verify(transaction: Transaction, principal: Principal) -> list[Task]:
@@ -140,6 +184,12 @@ def registrations_to_verify(transaction: Transaction, principal: Principal) -> l
 def register_organisation(form: RegistrationForm, _anyone: Anyone, _turn: HashingTurn, transaction: InTransaction) -> Registered:
     """Register an organisation's person by credit code (3.1)."""
     return register(transaction, form)
+
+
+@routes.post("/accounts/colleagues", operation_id="invite_colleague", status_code=201)
+def post_colleague(form: ColleagueForm, inviter: ColleagueInviter, transaction: InTransaction) -> Colleague:
+    """Invite one more person to act for one's own organisation; the office invites for any (3.1)."""
+    return invite_colleague(transaction, inviter, form)
 
 
 @routes.post("/accounts/{account_id}/verification", operation_id="verify_account")

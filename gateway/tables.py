@@ -54,18 +54,17 @@ class Grant(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     role: Mapped[str]
     duties: Mapped[list[str]] = mapped_column(default=list)
-    org: Mapped[str | None] = mapped_column(comment="credit code; in the token only once verified")
+    org: Mapped[str | None] = mapped_column(index=True, comment="credit code; in the token only once verified")
     body: Mapped[str | None] = mapped_column(comment="endorsing body or department")
     verified_at: Mapped[datetime | None]
 
 
 class Organisation(Base):
-    """A credit code under which somebody registered, and the person verified for it; its row is locked while that is decided."""
+    """A credit code under which somebody registered; its row is locked while it is decided who may act for it."""
 
     __tablename__ = "organisation"
 
     credit_code: Mapped[str] = mapped_column(primary_key=True)
-    holder_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
 
 
 class Registration(Base):

@@ -225,6 +225,41 @@ def test_a_registered_organisation_is_pending_until_its_township_verifies(award:
     assert anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()["code"] == "organisation_registered"
 
 
+def test_a_second_person_joins_by_the_first_one_s_word_or_the_office_s(award: Award, anyone: Caller, office: Caller) -> None:
+    code = "91330703MA00000900"
+    form = {"credit_code": code, "organisation": "某社", "township": "330703101", "login": a_login(), "password": PASSWORD, "name": "王某"}
+    first = anyone.post("/auth/registrations", json=form).json()["account"]
+    colleague = {"credit_code": code, "login": a_login(), "name": "李某"}
+    unverified = bearer(sign_in(anyone, form["login"]).json()["access_token"])
+    assert anyone.post("/accounts/colleagues", json=colleague, headers=unverified).status_code == 404
+    assert office.post(f"/accounts/{first}/verification").status_code == 200
+    verified = bearer(sign_in(anyone, form["login"]).json()["access_token"])
+    elsewhere = {**colleague, "credit_code": "91110000600037341L"}
+    assert anyone.post("/accounts/colleagues", json=elsewhere, headers=verified).status_code == 404
+    second = anyone.post("/accounts/colleagues", json=colleague, headers=verified)
+    assert second.status_code == 201, second.text
+    third = office.post("/accounts/colleagues", json={**colleague, "login": a_login()}).json()
+    for invited_one in (second.json(), third):
+        secret = {"secret": invited_one["activation"], "password": PASSWORD}
+        assert anyone.post("/auth/activation", json=secret).status_code == 200
+        token = sign_in(anyone, invited_one["login"]).json()["access_token"]
+        assert anyone.get("/me", headers=bearer(token)).json()["org"] == code
+    with award.client("endorser", body="330703101") as endorser:
+        assert endorser.post("/accounts/colleagues", json=colleague).status_code == 403
+
+
+def test_a_credit_code_is_free_again_only_when_all_its_people_are_gone(anyone: Caller, office: Caller) -> None:
+    code = "N2330703MF0000013T"
+    form = {"credit_code": code, "organisation": "某社", "township": "330703101", "login": a_login(), "password": PASSWORD, "name": "王某"}
+    first = anyone.post("/auth/registrations", json=form).json()["account"]
+    office.post(f"/accounts/{first}/verification")
+    second = office.post("/accounts/colleagues", json={"credit_code": code, "login": a_login(), "name": "李某"}).json()["account"]
+    for gone, free in ((first, "organisation_registered"), (second, None)):
+        tag = {"If-Match": office.get(f"/accounts/{gone}").headers["etag"]}
+        assert office.patch(f"/accounts/{gone}", json={"status": "disabled"}, headers=tag).status_code == 200
+        assert anyone.post("/auth/registrations", json={**form, "login": a_login()}).json().get("code") == free
+
+
 def test_a_platform_client_gets_a_token_for_its_scope_and_nothing_else(anyone: Caller, office: Caller) -> None:
     client = office.post("/accounts", json={"kind": "client", "name": "公共数据平台", "scopes": ["results:read"]}).json()
     form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["client_secret"]}
