@@ -41,6 +41,11 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it tells
 
 MOST_SHAPES = 8
 LONGEST_NAME = 18
+WIDE, MARGIN_ABOVE, MARGIN_BELOW = 9.0, 0.75, 1.0
+"""Inches; margins are counted, not measured, since the server may lack the reader's font."""
+CHARACTER = 11 / 72
+MIDDLE = 0.2
+"""Labels of the radar nearer to its middle line than this share of the radius are centred."""
 ONE_AT_A_TIME = threading.Lock()
 """Matplotlib is not made for threads."""
 
@@ -66,10 +71,10 @@ def radar(basis: Basis, application: str | None = None) -> bytes:
         columns = [place for place, sheet in enumerate(basis.evidence.sheets) if sheet.application == application]
         shapes = {_name(basis, int(basis.evidence.reviewer[column])): shares[:, column] for column in columns}
         heading = f"{RADAR[basis.language]} · {_short(basis.organisations.get(application, ''))}"
-    figure = Figure(figsize=(8.5, 6.2), layout="constrained")
+    figure = Figure(figsize=(10.5, 6))
     if not shapes:
         return _nothing(basis, figure, heading, NO_SHEETS)
-    axes = figure.add_subplot(projection="polar")
+    axes = figure.add_axes((0.16, 0.12, 0.42, 0.72), projection="polar")
     assert isinstance(axes, PolarAxes)  # noqa: S101 - what the projection gives
     labels = [getattr(category, basis.language) for category in basis.rubric.categories]
     angles = np.linspace(0, 2 * np.pi, len(labels), endpoint=False)
@@ -79,10 +84,11 @@ def radar(basis: Basis, application: str | None = None) -> bytes:
     axes.set_theta_offset(np.pi / 2)
     axes.set_theta_direction(-1)
     axes.set_xticks(angles, labels)
-    axes.tick_params(axis="x", pad=14)
+    for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
+        label.set_horizontalalignment("center" if abs(np.sin(angle)) < MIDDLE else "left" if angle < np.pi else "right")
     axes.set_ylim(0, FULL)
     axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100 %"], color="grey", fontsize=8)
-    axes.legend(loc="center left", bbox_to_anchor=(1.15, 0.5), frameon=False)
+    figure.legend(loc="center left", bbox_to_anchor=(0.72, 0.5), frameon=False)
     return _finished(basis, figure, heading)
 
 
@@ -149,11 +155,16 @@ def _by_category(basis: Basis) -> NDArray[np.float64]:
 def _by_part(basis: Basis, heading: Phrase, draw: Callable[[Axes, Part], None], height: Callable[[Part], int]) -> bytes:
     parts = [part for part in basis.advice.parts if part.compared is not None]
     heights = [1.1 + 0.34 * height(part) for part in parts]
-    figure = Figure(figsize=(8.5, max(3.2, 1.6 + sum(heights))), layout="constrained")
+    tall = MARGIN_ABOVE + MARGIN_BELOW + sum(heights, 0.5)
+    figure = Figure(figsize=(WIDE, tall))
     if not parts:
         return _nothing(basis, figure, heading[basis.language], TOO_FEW if basis.evidence.sheets else NO_SHEETS)
     for axes, part in zip(np.ravel(figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)), parts, strict=True):
         draw(axes, part)
+    longest = max(len(label.get_text()) for axes in figure.axes for label in axes.get_yticklabels())
+    figure.subplots_adjust(
+        left=(longest * CHARACTER + 0.25) / WIDE, right=0.97, top=1 - MARGIN_ABOVE / tall, bottom=MARGIN_BELOW / tall, hspace=0.5
+    )
     title = heading[basis.language]
     return _finished(basis, figure, title if len(basis.advice.parts) == 1 else f"{title}\n{NOT_CONNECTED[basis.language]}")
 

@@ -25,12 +25,15 @@ TIE = 1e-6
 """Points: the least spread of a draw, so that exact ties are broken at random, not by their order."""
 
 
+Draws = NDArray[np.float64 | np.float32]
+
+
 @dataclass(frozen=True)
 class Posterior:
     """Draws in points: a row an application (its merit μ + effect) or a reviewer (severity), a column a draw."""
 
-    applicants: NDArray[np.float64]
-    severities: NDArray[np.float64]
+    applicants: Draws
+    severities: Draws
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,13 @@ def reaches(posterior: Posterior, points: float) -> Vector:
     return share
 
 
-def interval(draws: NDArray[np.float64], share: float = 0.9) -> tuple[Vector, Vector]:
+def interval(draws: Draws, share: float = 0.9) -> tuple[Vector, Vector]:
     """Give the central interval of each row's draws."""
     count = draws.shape[1]
     low = round(count * (1 - share) / 2)
     high = count - 1 - low
     sorted_enough = np.partition(draws, (low, high), axis=1)
-    return sorted_enough[:, low], sorted_enough[:, high]
+    return sorted_enough[:, low].astype(float), sorted_enough[:, high].astype(float)
 
 
 def _grid(top: float, freedom: int, of_error: int, nodes: int) -> Vector:
@@ -121,17 +124,17 @@ def _complete(scores: Scores, parts: Strata, found: Fit, draws: int, random: np.
     level = parts.grand - shared + np.sqrt(error / scores.size) * random.standard_normal(draws)
     applicants = _around(parts.rows, kept_rows, np.sqrt(error * kept_rows / reviewers), random)
     severities = _around(parts.columns, kept_columns, np.sqrt(error * kept_columns / applications), random)
-    applicants += level
-    severities += shared
+    applicants += level.astype(np.float32)
+    severities += shared.astype(np.float32)
     return Posterior(applicants, severities)
 
 
-def _around(means: Vector, kept: Vector, spread: Vector, random: np.random.Generator) -> NDArray[np.float64]:
-    """Draw effects that sum to zero around their shrunken means."""
-    drawn = random.standard_normal((len(means), len(kept)))
+def _around(means: Vector, kept: Vector, spread: Vector, random: np.random.Generator) -> NDArray[np.float32]:
+    """Draw effects that sum to zero around their shrunken means; single precision is ample for points, and twice as fast."""
+    drawn = random.standard_normal((len(means), len(kept)), np.float32)
     drawn -= drawn.mean(axis=0)
-    drawn *= spread
-    drawn += means[:, None] * kept
+    drawn *= spread.astype(np.float32)
+    drawn += means[:, None].astype(np.float32) * kept.astype(np.float32)
     return drawn
 
 

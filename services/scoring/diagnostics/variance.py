@@ -5,13 +5,13 @@ y = log(1 + n·σ²reviewer/σ²error), with k sheets an application and n a rev
 design the logarithms of the ratios of its mean squares, for which REML has a closed form.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dtrtrs
-from scipy.optimize import Bounds, minimize
 
 from services.scoring.diagnostics.design import Scores, is_complete
 
@@ -21,6 +21,8 @@ Method = Literal["reml", "ml"]
 NOTHING = 1e-9
 """A sum of squares below this is none: scores are twentieths of a point."""
 LARGEST_LOG_RATIO = 25.0
+STENCIL, CLOSE, FLATTEST, LONGEST_STEP, MOST_STEPS = 1e-3, 1e-8, 1e-4, 3.0, 60
+"""Newton's method: how far apart differences are taken, when a step is none, the least curvature trusted, the longest step, the most."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,12 @@ def _closed_form(scores: Scores) -> Fit:
 
 def least_squares(scores: Scores) -> tuple[Vector, Vector]:
     """Fit applicants and severities as fixed effects; the severities sum to zero. The design must be linked."""
-    applications, reviewers = scores.shape
-    rows, columns = np.nonzero(~np.isnan(scores))
-    model = np.zeros((len(rows) + 1, applications + reviewers))
-    model[np.arange(len(rows)), rows] = 1
-    model[np.arange(len(rows)), applications + columns] = 1
-    model[-1, applications:] = 1
-    effects = np.linalg.lstsq(model, np.append(scores[rows, columns], 0.0))[0]
-    return effects[:applications], effects[applications:]
+    present = ~np.isnan(scores)
+    values, linked = np.where(present, scores, 0.0), present.astype(float)
+    of_application = linked.sum(axis=1)
+    system = np.diag(linked.sum(axis=0)) - (linked.T / of_application) @ linked + 1  # the ones hold the sum at zero
+    severities = np.linalg.solve(system, values.sum(axis=0) - (values.sum(axis=1) / of_application) @ linked)
+    return (values.sum(axis=1) - linked @ severities) / of_application, severities
 
 
 def _without_error(scores: Scores, method: Method) -> Fit:
@@ -130,6 +130,16 @@ def _without_error(scores: Scores, method: Method) -> Fit:
     applicants, severities = least_squares(scores)
     spread = [float(np.std(effects, ddof=1)) for effects in (applicants, severities)]
     return Fit(method, float(applicants.mean()), spread[0], spread[1], 0.0, -np.inf, applicants, severities)
+
+
+def _derivatives(deviance: Callable[[Vector], float], at: Vector) -> tuple[Vector, NDArray[np.float64]]:
+    """Give slope and curvature by central differences."""
+    across, up = np.array([STENCIL, 0.0]), np.array([0.0, STENCIL])
+    middle, right, left, above, below = (deviance(at + off) for off in (np.zeros(2), across, -across, up, -up))
+    corner = deviance(at + across + up)
+    mixed = corner - right - above + middle
+    slope = np.array([right - left, above - below]) / (2 * STENCIL)
+    return slope, np.array([[right + left - 2 * middle, mixed], [mixed, above + below - 2 * middle]]) / STENCIL**2
 
 
 class Crossed:
@@ -186,14 +196,27 @@ class Crossed:
         return float(np.sqrt(solution.squares / (self.sheets - (method == "reml"))))
 
     def best(self, method: Method) -> Solution:
-        """Find the ratios with the lowest deviance."""
+        """Find the ratios with the lowest deviance, by Newton's method within their bounds."""
 
         def deviance(at: Vector) -> float:
             return self.deviance(self.solve(float(at[0]), float(at[1])), method)
 
-        limits = Bounds(np.zeros(2), np.full(2, LARGEST_LOG_RATIO))
-        found = minimize(deviance, np.array([2.0, 1.0]), method="L-BFGS-B", bounds=limits, options={"ftol": 1e-13, "gtol": 1e-7})
-        return self.solve(float(found.x[0]), float(found.x[1]))
+        at = np.array([2.0, 1.0])
+        for _ in range(MOST_STEPS):
+            slope, curvature = _derivatives(deviance, np.maximum(at, STENCIL))
+            free = (at > 0) | (slope < 0)
+            bend, turn = np.linalg.eigh(curvature[np.ix_(free, free)])
+            step = np.zeros(2)
+            step[free] = -turn @ ((turn.T @ slope[free]) / np.maximum(np.abs(bend), FLATTEST))
+            step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), NOTHING))
+            there = np.clip(at + step, 0.0, LARGEST_LOG_RATIO)
+            here = deviance(at)
+            while deviance(there) > here and float(np.abs(there - at).max()) > CLOSE:
+                there = (at + there) / 2
+            moved, at = float(np.abs(there - at).max()), there
+            if moved <= CLOSE:
+                break
+        return self.solve(float(at[0]), float(at[1]))
 
     def effects(self, solution: Solution) -> tuple[Vector, Vector, float]:
         """Give applicants, severities and the mean, in points."""

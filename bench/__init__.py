@@ -1,0 +1,1 @@
+"""How fast it is, beside what others offer for the same work, measured in the same run."""

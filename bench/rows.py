@@ -1,0 +1,36 @@
+"""One line of the table, and how time is taken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured: seconds of ours and of the reference (or the seconds allowed), and by how much ours must be faster."""
+
+    name: str
+    ours: float
+    reference: float
+    at_least: float
+
+    @property
+    def ratio(self) -> float:
+        """Tell how many times as fast as the reference ours is."""
+        return self.reference / self.ours
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether that is fast enough."""
+        return self.ratio >= self.at_least
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """Take the best of several runs, after one that warms up."""
+    work()
+    best = float("inf")
+    for _ in range(times):
+        started = perf_counter()
+        work()
+        best = min(best, perf_counter() - started)
+    return best
