@@ -126,7 +126,7 @@ class Criteria(Answer):
 
 
 class Closure(Answer):
-    """The end of a cycle's screening: the eligible list, addressed by the SHA-256 of its RFC 8785 canonical JSON."""
+    """The end of a cycle's screening: the eligible as the caller may see them; `hash` is the SHA-256 of the whole list in RFC 8785 form."""
 
     cycle: UUID
     count: int
@@ -219,13 +219,9 @@ def close_screening(transaction: Transaction, cycle_id: UUID) -> Closure:
     cycle.phase = step.to
     facts = {"cycle": str(cycle.id), "count": len(listed), "hash": digest, "applications": listed}
     transaction.record("screening.closed", f"cycle:{cycle.id}", clause=step.clause, facts=facts, tell=("workflow", "scoring"))
-    return Closure(
-        cycle=cycle.id,
-        count=len(listed),
-        hash=digest,
-        applications=[application.id for application in applications if application.state == "eligible"],
-        closed_at=transaction.now,
-    )
+    eligible = filed.where(Application.state == "eligible", access.may_see(access.caller(transaction))).order_by(Application.id)
+    seen = [application.id for application in session.scalars(eligible)]
+    return Closure(cycle=cycle.id, count=len(seen), hash=digest, applications=seen, closed_at=transaction.now)
 
 
 def _summary(transaction: Transaction, application: Application) -> dict[str, Any]:

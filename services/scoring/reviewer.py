@@ -173,11 +173,13 @@ def show(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
     )
     href = f"/api/v1/reviewers/{reviewer.id}"
     office = transaction.actor is not None and transaction.actor.has_duty("office")
+    own = recusals_of(transaction.session, [transaction.actor.person] if transaction.actor else [])
+    unnamed = {one.organisation for one in own} if transaction.actor and transaction.actor.person != reviewer.person else set()
     return ReviewerAnswer.model_validate(
         {
             **{name: getattr(reviewer, name) for name in ReviewerAnswer.model_fields if hasattr(reviewer, name)},
-            "recused_from": sorted(one.organisation for one in recusals_of(transaction.session, [reviewer.person])),
-            "interests": [ReviewerInterest.model_validate(one) for one in interests],
+            "recused_from": sorted({one.organisation for one in recusals_of(transaction.session, [reviewer.person])} - unnamed),
+            "interests": [ReviewerInterest.model_validate(one) for one in interests if one.credit_code not in unnamed],
             "unproven": [clause for clause in CLAUSES if clause not in {proof["clause"] for proof in reviewer.proofs}],
             "sanctions": [SanctionEntry.model_validate(one) for one in sanctions],
             "actions": {

@@ -12,6 +12,7 @@ from services.scoring.access import (
     STAGES,
     admitted,
     members_of,
+    not_recused,
     parameters_of,
     recusals_of,
     reviewed,
@@ -29,7 +30,7 @@ def tasks(transaction: Transaction, principal: Principal) -> list[Task]:
     if principal.role == "reviewer":
         return [*undertakings(transaction, principal), *sheets(transaction, principal), *consensus(transaction, principal)]
     if principal.has_duty("office"):
-        return list(composition(transaction))
+        return list(composition(transaction, principal))
     return []
 
 
@@ -82,15 +83,16 @@ def leading(transaction: Transaction, panel: Panel, cycle: Cycle) -> Iterator[Ta
         yield Task(title=f"提交评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
 
 
-def composition(transaction: Transaction) -> Iterator[Task]:
+def composition(transaction: Transaction, principal: Principal) -> Iterator[Task]:
     """Tell the office of applications without a panel, and of panels short of eligible members (2.0, 2.2.2)."""
     for cycle in transaction.session.scalars(select(Cycle).where(Cycle.phase.in_(STAGES))):
-        unassigned = exists().where(Dossier.cycle == cycle.id, Dossier.panel.is_(None), standing())
+        unassigned = exists().where(Dossier.cycle == cycle.id, Dossier.panel.is_(None), standing(), not_recused(principal.person))
         if transaction.session.scalar(select(unassigned)):
             yield Task(title=f"{cycle.year}年度：为合格申报组建评审组", href=f"{API}/panels", clause="2.2.2")
         for panel in transaction.session.scalars(select(Panel).where(Panel.cycle == cycle.id, Panel.state == "formed").order_by(Panel.id)):
             members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
             recused = recusals_of(transaction.session, members)
-            codes = [dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")]
+            hidden = {one.organisation for one in recusals_of(transaction.session, [principal.person])}
+            codes = {dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")} - hidden
             if any(len(eligible_members(members, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
                 yield Task(title=f"{cycle.year}年度：为{panel.name}补充评审员", href=f"{API}/panels/{panel.id}/replacements", clause="2.0")

@@ -112,6 +112,11 @@ def hidden_from(transaction: Transaction, principal: Principal, cycle: Cycle) ->
     return frozenset(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == principal.person)))
 
 
+def hidden_from_caller(transaction: Transaction, cycle: Cycle) -> frozenset[str]:
+    """Give the credit codes of the organisations that don't exist for whoever calls."""
+    return hidden_from(transaction, transaction.actor, cycle) if transaction.actor else frozenset()
+
+
 def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
     """Tell whether the caller sits in this cycle's supervision group, which dissolves with the cycle's end (7.1)."""
     seat = transaction.session.get(Supervisor, (cycle.id, principal.person))
@@ -126,9 +131,14 @@ def serves(transaction: Transaction, seat: Seat | Supervisor | None) -> bool:
 
 def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
     """Admit the office, this cycle's committee and its supervision group to its papers; for anyone else they are absent (7.6)."""
-    seated = principal.role == "committee" and serves(transaction, transaction.session.get(Seat, (cycle.id, principal.person)))
-    if not (principal.has_duty("office") or seated or is_supervisor(transaction, principal, cycle)):
+    if not has_insight(transaction, principal, cycle):
         raise absent()
+
+
+def has_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
+    """Tell whether a cycle's papers are there for this caller."""
+    seated = principal.role == "committee" and serves(transaction, transaction.session.get(Seat, (cycle.id, principal.person)))
+    return principal.has_duty("office") or seated or is_supervisor(transaction, principal, cycle)
 
 
 def has_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:

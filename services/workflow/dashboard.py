@@ -15,7 +15,8 @@ from regulation.calendar import day
 from regulation.launch import check_launch
 from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
-from services.workflow.course import check_move, is_supervisor, parameters_of, phase_of, plan_of
+from services.workflow.ballot.use_cases import seen_motions
+from services.workflow.course import check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
 from services.workflow.evaluation import check_confirm_evaluation, check_evaluate
 from services.workflow.notice import check_end, check_publish
 from services.workflow.roster import seats_of, supervisors_of
@@ -143,6 +144,7 @@ def dashboard_of(transaction: Transaction, cycle: Cycle, actions: Mapping[str, A
     missing = select(Panel.name).where(Panel.cycle_id == cycle.id, Panel.id.not_in(reported)).order_by(Panel.name)
     findings = select(func.count()).select_from(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))
     motions = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.state != "decided")
+    motions = motions.where(Motion.id.in_(seen_motions(hidden_from_caller(transaction, cycle))))
     passed = PHASES[: PHASES.index(phase) + 1] if phase in PHASES else PHASES
     announced = phase == "open" and cycle.opens is not None
     return Dashboard(
@@ -159,7 +161,7 @@ def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
     """Give a cycle as this caller sees it."""
     caller = transaction.actor
     actions = actions_on(transaction, cycle)
-    watches = caller is not None and (caller.role == "committee" or is_supervisor(transaction, caller, cycle))
+    watches = caller is not None and has_insight(transaction, caller, cycle)
     return CycleAnswer(
         id=cycle.id,
         version=cycle.version,

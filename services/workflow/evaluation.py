@@ -26,7 +26,7 @@ from services.workflow.course import (
     parameters_of,
     rules_of,
 )
-from services.workflow.stage import Departure, ExactScore, Insider, check_stage, contenders, exact, results, score_of, set_stage
+from services.workflow.stage import Departure, ExactScore, Insider, check_stage, contenders, exact, results, score_of, set_stage, veiled
 from services.workflow.tables import Contender, Cycle, Evaluation, StageResult
 
 
@@ -112,6 +112,7 @@ def check_confirm_evaluation(transaction: Transaction, cycle: Cycle) -> None:
     check_undertaken(transaction, transaction.actor, cycle)
 
 
+@veiled
 def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
     """Combine material and site scores exactly, and work out the candidates."""
     cycle = lock_cycle(transaction, cycle_id)
@@ -151,6 +152,7 @@ def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
     return evaluation
 
 
+@veiled
 def confirm_evaluation(transaction: Transaction, cycle_id: UUID, confirmation: CandidatesConfirmation) -> Evaluation:
     """Confirm the candidates, as computed or with reasons for each departure, and report them to the committee (2.2.3)."""
     cycle = lock_cycle(transaction, cycle_id)

@@ -26,7 +26,7 @@ from regulation.refusal import Refusal
 from services.workflow.award import drop_proposed_awards
 from services.workflow.ballot.use_cases import tied_in, winning_ballots
 from services.workflow.course import check_move, find_cycle, lock_cycle, move, parameters_of, phase_of, rules_of
-from services.workflow.stage import set_stage
+from services.workflow.stage import set_stage, veiled
 from services.workflow.tables import Announcement, Ballot, Contender, Cycle, Motion, Notice, NoticeName, Publication
 
 CALENDAR_UNKNOWN = Kind(
@@ -172,6 +172,7 @@ def check_voted(transaction: Transaction, cycle: Cycle) -> None:
     check_winners_motions(states, {str(ballot.application) for ballot in tied_in(transaction, cycle)})
 
 
+@veiled
 def check_end(transaction: Transaction, cycle: Cycle) -> None:
     """Refuse to end the deliberation in the wrong phase, before the votes are through, or with a winner who has had no notice."""
     check_move(transaction, cycle, "end_deliberation")
@@ -185,6 +186,7 @@ def check_publish(transaction: Transaction, cycle: Cycle) -> None:
     check_voted(transaction, cycle)
 
 
+@veiled
 def publish_notice(transaction: Transaction, cycle_id: UUID, new: NewNotice) -> Notice:
     """Put every winner who has had no notice before the public."""
     cycle = lock_cycle(transaction, cycle_id)
@@ -257,6 +259,7 @@ def _put_up(transaction: Transaction, cycle: Cycle, notice: Notice, ballot: Ball
     set_stage(transaction, contender, "proposed", step.clause)
 
 
+@veiled
 def end_deliberation(transaction: Transaction, cycle_id: UUID, end: EndOfDeliberation) -> Cycle:
     """Go on without a (further) name: fewer winners, even none, are allowed (1.5)."""
     cycle = lock_cycle(transaction, cycle_id)

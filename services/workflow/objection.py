@@ -20,7 +20,7 @@ from kernel.wire import Action, Answer, Body, Id, Line, Name, Page, Why, Words
 from regulation import lifecycle
 from regulation.notice import check_dismissal, check_ruling
 from services.workflow.ballot.use_cases import check_motion_passed
-from services.workflow.course import check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle
+from services.workflow.course import check_secrets, check_undertaken, find_cycle, hidden_from, hidden_from_caller, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
 from services.workflow.stage import Insider
 from services.workflow.tables import Contender, Cycle, Notice, NoticeName, Objection, ObjectionContact
@@ -193,6 +193,7 @@ def investigate(transaction: Transaction, objection_id: UUID, version: int, inve
     objection.state = lifecycle.step(lifecycle.OBJECTION, objection.state, "investigate").to
     objection.findings = investigation.findings
     if investigation.application is not None and objection.application is None:
+        check_seen(transaction, find_cycle(transaction, objection.cycle_id), investigation.application)
         objection.application, objection.credit_code = (
             investigation.application,
             _concerned(transaction, objection, investigation.application),
@@ -264,6 +265,13 @@ def _concerned(transaction: Transaction, objection: Objection, application: UUID
     if contender is None or contender.cycle_id != objection.cycle_id or unnamed:
         raise absent()
     return contender.credit_code
+
+
+def check_seen(transaction: Transaction, cycle: Cycle, application: UUID) -> None:
+    """Raise the 404 of what never was for an application that the caller is recused from (2.4.5)."""
+    contender = transaction.session.get(Contender, application)
+    if contender is not None and contender.credit_code in hidden_from_caller(transaction, cycle):
+        raise absent()
 
 
 def _hidden(transaction: Transaction, objection: Objection) -> bool:

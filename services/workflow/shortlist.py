@@ -27,6 +27,7 @@ from services.workflow.stage import (
     results,
     score_of,
     set_stage,
+    veiled,
 )
 from services.workflow.tables import Cycle, PanelReport, Shortlist
 
@@ -74,6 +75,7 @@ def check_confirm(transaction: Transaction, cycle: Cycle) -> None:
     check_stage(transaction, cycle, "material", contenders(transaction, cycle, "eligible"))
 
 
+@veiled
 def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: ShortlistProposal) -> Shortlist:
     """Work the list out, take the office's departures, and send the cycle into site review."""
     cycle = lock_cycle(transaction, cycle_id)

@@ -1,7 +1,8 @@
 """What the panels have reported on a stage, and an application's place in the cycle: the ground of shortlist, evaluation and notice."""
 
-from collections.abc import Collection, Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Annotated, Concatenate, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
 from pydantic import ConfigDict
@@ -10,10 +11,15 @@ from sqlalchemy import select
 from kernel.identity import Principal, roles
 from kernel.requests import Transaction
 from kernel.wire import Answer, Body, Id, Reason
+from regulation.refusal import Refusal
 from regulation.report import check_stage_reports, check_stage_results
 from regulation.score import Score
-from services.workflow.course import PEERS
+from services.workflow.course import PEERS, find_cycle, hidden_from_caller
 from services.workflow.tables import Contender, Cycle, Panel, PanelReport, StageResult
+
+C = TypeVar("C", bound=Cycle | UUID)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Insider = Annotated[Principal, roles("committee", "supervisor")]
 """The committee, the office, and the supervision group; `course.check_insight` asks whether of this cycle."""
@@ -51,6 +57,31 @@ def contenders(transaction: Transaction, cycle: Cycle, *stages: str) -> dict[UUI
     return {contender.id: contender for contender in found}
 
 
+def veiled(act: Callable[Concatenate[Transaction, C, P], R]) -> Callable[Concatenate[Transaction, C, P], R]:
+    """Take out of a refusal of this act the applications that don't exist for its caller: recusal holds in error texts too (2.4.5)."""
+
+    @wraps(act)
+    def acted(transaction: Transaction, about: C, /, *given: P.args, **named: P.kwargs) -> R:
+        try:
+            return act(transaction, about, *given, **named)
+        except Refusal as refusal:
+            cycle = about if isinstance(about, Cycle) else find_cycle(transaction, about)
+            codes = hidden_from_caller(transaction, cycle)
+            found = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.credit_code.in_(codes)))
+            hidden = {name for one in found for name in (str(one.id), one.credit_code, one.organisation)}
+            refusal.facts = {name: _without(hidden, fact) for name, fact in refusal.facts.items()}
+            raise
+
+    return acted
+
+
+def _without(hidden: Collection[str], fact: object) -> object:
+    if not isinstance(fact, str) or not any(name in fact for name in hidden):
+        return fact
+    mark = "、" if "、" in fact else ", "
+    return mark.join(name for name in fact.split(mark) if name not in hidden)
+
+
 def set_stage(transaction: Transaction, contender: Contender, stage: str, clause: str) -> None:
     """Put an application at its new stage, and tell its timeline."""
     contender.stage = stage
@@ -63,6 +94,7 @@ def set_stage(transaction: Transaction, contender: Contender, stage: str, clause
     )
 
 
+@veiled
 def check_stage(transaction: Transaction, cycle: Cycle, stage: Literal["material", "site"], applications: Collection[UUID]) -> None:
     """Refuse to close a stage before each panel of these applications has reported, and each of them has its result (2.3.3, 5.3.3)."""
     session = transaction.session

@@ -33,7 +33,7 @@ def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
     found: list[Task] = []
     for cycle in cycles:
         if principal.has_duty("office"):
-            found += office_tasks(transaction, cycle)
+            found += office_tasks(transaction, cycle, principal)
         if principal.has_duty("chair") and cycle.phase in {"planned", "rules_approved"}:
             found.append(Task(title=f"{cycle.year}年度：设立监督组", href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1"))
         if principal.has_duty("chair", "vice_chair", "member"):
@@ -43,7 +43,7 @@ def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
     return found
 
 
-def office_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
+def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
     """Give the next step with the day the plan has the following phase begin, unanswered findings and open objections."""
     phase = phase_of(cycle, transaction.now)
     here = f"{API}/cycles/{cycle.id}"
@@ -55,6 +55,8 @@ def office_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
     for finding in transaction.session.scalars(select(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))):
         yield Task(title="答复监督组提出的问题", href=f"{API}/findings/{finding.id}/answer", clause="7.1")
     waiting = select(Objection.id).where(Objection.cycle_id == cycle.id, Objection.state.in_(("received", "investigating")))
+    hidden = hidden_from(transaction, principal, cycle)
+    waiting = waiting.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
     for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
         yield Task(title="调查核实异议", href=f"{API}/objections/{objection}", clause="5.4.2")
 

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body as FromBody
-from sqlalchemy import Text, false, func, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import func, select
 
 from kernel.identity import Office, Principal, roles
 from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
@@ -31,6 +30,7 @@ from services.workflow.ballot.use_cases import (
     find_motion,
     open_motion,
     recuse_member,
+    seen_motions,
     visible_ballots,
 )
 from services.workflow.course import check_insight, find_cycle, has_undertaken, hidden_from
@@ -144,15 +144,7 @@ def list_motions(
     """
     cycle = find_cycle(transaction, cycle_id)
     check_insight(transaction, insider, cycle)
-    hidden = list(hidden_from(transaction, insider, cycle))
-    seen = (
-        select(Ballot.motion_id)
-        .join(Motion)
-        .where(
-            Ballot.credit_code.is_(None) | Ballot.credit_code.not_in(hidden),
-            ~func.coalesce(Motion.subject["credit_codes"].has_any(array(hidden, type_=Text)), false()),
-        )
-    )
+    seen = seen_motions(hidden_from(transaction, insider, cycle))
     if not has_undertaken(transaction, insider, cycle):
         named = Motion.subject["credit_codes"].as_string()
         seen = seen.where(Ballot.credit_code.is_(None), func.coalesce(named, "[]") == "[]")

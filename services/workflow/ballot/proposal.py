@@ -28,11 +28,13 @@ from services.workflow.ballot.schemas import (
     WinnersMotion,
 )
 from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winning_ballots
-from services.workflow.course import check_undertaken, lock_cycle, parameters_of, phase_of, rules_hash, rules_of
+from services.workflow.course import check_undertaken, hidden_from_caller, lock_cycle, parameters_of, phase_of, rules_hash, rules_of
 from services.workflow.shortlist import check_confirm, standings_of
+from services.workflow.stage import veiled
 from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, NoticeName, Objection
 
 
+@veiled
 def propose_motion(transaction: Transaction, cycle_id: UUID, new: NewMotion) -> Motion:
     """Put a motion before the committee, with its ballots."""
     cycle = lock_cycle(transaction, cycle_id)
@@ -118,10 +120,11 @@ def check_names(
     taken |= {ballot.application for ballot, state in voted_on if state != "decided"}
     taken |= {ballot.application for ballot in tied_in(transaction, cycle)}
     names: list[tuple[Contender, str]] = []
+    hidden = hidden_from_caller(transaction, cycle)
     for name in proposed:
         p.award(name.award)
         contender = transaction.session.get(Contender, name.application)
-        if contender is None or contender.cycle_id != cycle.id:
+        if contender is None or contender.cycle_id != cycle.id or contender.credit_code in hidden:
             raise absent()
         if name.application in taken:
             raise Refusal("one_award_each", "5.4.1", names=contender.organisation)
@@ -152,7 +155,7 @@ def seeker_of(contender: Contender, lost: frozenset[str]) -> Seeker:
 def ruling_subject(transaction: Transaction, cycle: Cycle, new: RulingMotion) -> dict[str, Any]:
     """Bind a ruling to its objection, which the office has reported on (5.4.2)."""
     objection = transaction.session.get(Objection, new.objection)
-    if objection is None or objection.cycle_id != cycle.id:
+    if objection is None or objection.cycle_id != cycle.id or objection.credit_code in hidden_from_caller(transaction, cycle):
         raise absent()
     lifecycle.step(lifecycle.OBJECTION, objection.state, "rule")
     check_ruling(removes_name=new.removes_name, names_somebody=objection.application is not None)
@@ -178,7 +181,8 @@ def tie_subject(transaction: Transaction, cycle: Cycle, tie: Tie) -> dict[str, A
         involved = [ballot.application for ballot in tied]
     else:
         involved = [UUID(one) for one in tied_for_site(transaction, cycle, frozenset(chosen))]
-    contenders = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))).all()
+    found = select(Contender).where(Contender.cycle_id == cycle.id, Contender.id.in_(involved))
+    contenders = transaction.session.scalars(found.where(Contender.credit_code.not_in(hidden_from_caller(transaction, cycle)))).all()
     if len(contenders) != len(set(involved)):
         raise absent()
     return {

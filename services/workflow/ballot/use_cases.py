@@ -1,11 +1,12 @@
 """What the committee does with a motion: recuse, open, vote, close; and what a closed motion decided."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, Text, false, func, select
+from sqlalchemy.dialects.postgresql import array
 
 from kernel.identity import Principal
 from kernel.problems import Kind, Problem, absent
@@ -94,6 +95,12 @@ def concerned(motion: Motion, ballot: Ballot) -> set[str]:
     """Give the credit codes of the organisations that a ballot is about."""
     codes: list[str] = motion.subject.get("credit_codes", [])
     return {ballot.credit_code} if ballot.credit_code else set(codes)
+
+
+def seen_motions(hidden: Collection[str]) -> Select[UUID]:
+    """Select the motions with a ballot that is about none of these organisations."""
+    concern = func.coalesce(Motion.subject["credit_codes"].has_any(array(list(hidden), type_=Text)), false())
+    return select(Ballot.motion_id).join(Motion).where(Ballot.credit_code.is_(None) | Ballot.credit_code.not_in(hidden), ~concern)
 
 
 def visible_ballots(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion) -> Sequence[Ballot]:

@@ -1,0 +1,96 @@
+"""Recusal follows the person: for whoever is recused the organisation is in no answer, count, task, error or action (2.4.5)."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.rig import Award
+from tests.workflow.committee import ok
+from tests.workflow.year import OVER, Year, points
+
+
+class Hidden:
+    """A year whose first contender one of the office's two clerks, the supervisor and a member are recused from."""
+
+    def __init__(self, award: Award) -> None:
+        self.year = Year(award, 2090, [{"material": points(700 - place)} for place in range(3)])
+        self.id = self.year.names[0]
+        self.named = (self.id, self.year.codes[self.id], "企业901")
+        self.recused = award.client("committee", "clerk-2", duties=["office"])
+        self.watching = award.client("supervisor", "supervisor-1")
+        self.member = self.year.committee.voters["member-2"]
+        for person in ("clerk-2", "supervisor-1", "member-2"):
+            self.year.tell("undertaking.given", person=person)
+            self.year.tell("recusal.declared", person=person, credit_code=self.named[1], kind="kinship", source="declared")
+
+    def unseen(self, answer: httpx.Response) -> httpx.Response:
+        assert answer.status_code < 500, answer.text
+        assert not any(name in answer.text for name in self.named), answer.text
+        return answer
+
+    def reads(self, *paths: str) -> None:
+        for path in paths:
+            for caller in (self.recused, self.watching, self.member):
+                self.unseen(caller.get(path))
+
+
+@pytest.fixture(scope="module")
+def hidden(award: Award) -> Hidden:
+    return Hidden(award)
+
+
+def test_no_answer_of_a_year_names_an_organisation_to_the_recused(hidden: Hidden) -> None:
+    year, cycle = hidden.year, f"/cycles/{hidden.year.cycle}"
+    year.report("material", {name: score for name, score in year.material.items() if name != hidden.id}, year.names)
+    hidden.reads(cycle, "/cycles", "/me")
+    assert hidden.id in ok(year.office.get(cycle))["actions"]["confirm_shortlist"]["why"]["detail"]
+    hidden.unseen(hidden.recused.post(f"{cycle}/shortlist", json={}))
+    year.report("material", year.material, year.names)
+    ok(hidden.unseen(hidden.recused.post(f"{cycle}/shortlist", json={})))
+    year.report("site", year.site)
+    ok(hidden.unseen(hidden.recused.post(f"{cycle}/evaluation", json={})))
+    without = {"candidates": [{"award": "quality", "applications": year.names[1:]}]}
+    hidden.unseen(hidden.recused.post(f"{cycle}/evaluation/confirmation", json=without))
+    ok(hidden.unseen(hidden.recused.post(f"{cycle}/evaluation/confirmation", json={})))
+
+    objection = ok(year.anyone.post(f"{cycle}/reports", json={"text": "举报", "application": hidden.id}))["id"]
+    unnamed = ok(year.anyone.post(f"{cycle}/reports", json={"text": "举报"}))["id"]
+    assert objection not in hidden.recused.get("/me").text
+    assert objection in year.office.get("/me").text
+    for caller in (hidden.recused, hidden.watching, hidden.member):
+        assert caller.get(f"/objections/{objection}").status_code == 404
+    investigation = {"findings": "经核实", "application": hidden.id}
+    version = {"If-Match": hidden.recused.get(f"/objections/{unnamed}").headers["etag"]}
+    assert hidden.recused.put(f"/objections/{unnamed}/investigation", json=investigation, headers=version).status_code == 404
+
+    about = {"kind": "winners", "title": "拟获奖", "names": [{"application": hidden.id, "award": "quality"}]}
+    mine, never = (hidden.recused.post(f"{cycle}/motions", json=about | {"names": [{"application": one, "award": "quality"}]})
+                   for one in (hidden.id, str(uuid4())))  # fmt: skip
+    assert {**mine.json(), "request_id": ""} == {**never.json(), "request_id": ""}
+    motion = ok(year.office.post(f"{cycle}/motions", json=about))["id"]
+    assert ok(hidden.recused.get(cycle))["dashboard"]["open_motions"] == 0
+    assert ok(year.office.get(cycle))["dashboard"]["open_motions"] == 1
+    hidden.reads(f"{cycle}/motions", "/me", f"/objections?cycle={year.cycle}", f"{cycle}/evaluation", f"{cycle}/shortlist")
+    assert {caller.get(f"/motions/{motion}").status_code for caller in (hidden.recused, hidden.watching, hidden.member)} == {404}
+    hidden.unseen(hidden.recused.post(f"/motions/{motion}/opening"))
+    ok(year.office.post(f"/motions/{motion}/opening"))
+    year.committee.vote(motion, 4, name=hidden.id, voters=("chair-1", "vice-1", "vice-2", "member-1"))
+    ok(year.office.post(f"/motions/{motion}/closing"))
+    hidden.reads(cycle)
+    hidden.unseen(hidden.recused.post(f"{cycle}/deliberation-end", json={"reasons": "不再递补"}))
+    other = year.ballot({year.names[1]: 5})
+    left = [{"application": year.names[1], "motion": other}]
+    hidden.unseen(hidden.recused.post(f"{cycle}/notices", json={"text": "公示", "medium": "网站", "names": left}))
+
+    ok(year.notice({hidden.id: motion, year.names[1]: other}))
+    year.award.at(OVER)
+    ok(year.approve())
+    hidden.reads(f"{cycle}/approval")
+    assert hidden.id in year.office.get(f"{cycle}/approval").text
+
+
+def test_whoever_sits_in_no_committee_of_a_cycle_reads_no_dashboard_of_it(award: Award, hidden: Hidden) -> None:
+    stranger = award.client("committee", "member-9", duties=["member"])
+    assert ok(stranger.get(f"/cycles/{hidden.year.cycle}"))["dashboard"] is None
+    assert ok(hidden.member.get(f"/cycles/{hidden.year.cycle}"))["dashboard"] is not None
