@@ -28,6 +28,15 @@ def check_supervisor_reads(what: str) -> None:
         raise Refusal("unseen_by_supervisors", "7.1")
 
 
+def check_sanction_answered(measure: str | None, *, imposed: bool | None) -> None:
+    """Refuse an answer to a finding that proposed a sanction without saying whether it was imposed, and one about no sanction.
+
+    Clause 7.6.
+    """
+    if (measure is None) != (imposed is None):
+        raise Refusal("sanction_unanswered", "7.6", measure=measure or "-")
+
+
 def check_findings_answered(step: str, held: Collection[str]) -> None:
     """Refuse a step that a supervision finding holds until it is answered.
 

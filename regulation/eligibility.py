@@ -180,13 +180,18 @@ def check_first_application(others: int) -> None:
         raise Refusal("second_application", "3.1")
 
 
-def check_reapplication(awarded_year: int | None, cycle_year: int, p: Parameters) -> None:
-    """Refuse a new application within the years an edition bans after an award; years are the cycles'.
+def check_reapplication(awarded_year: int | None, cycle_year: int, p: Parameters, revoked_year: int | None = None) -> None:
+    """Refuse a new application within the years an edition bans after an award, and after an award's revocation.
+
+    An award's year is its cycle's. Without a ban nobody is refused.
 
     Clause 3.1.
     """
-    if awarded_year is not None and cycle_year <= awarded_year + p.reapplication_ban_years:
-        raise Refusal("reapplication_banned", "3.1", awarded=awarded_year, year=awarded_year + p.reapplication_ban_years + 1)
+    ban = p.reapplication_ban_years
+    if ban and revoked_year is not None and cycle_year <= revoked_year + ban:
+        raise Refusal("reapplication_after_revocation", "3.1", revoked=revoked_year, year=revoked_year + ban + 1)
+    if ban and awarded_year is not None and cycle_year <= awarded_year + ban:
+        raise Refusal("reapplication_banned", "3.1", awarded=awarded_year, year=awarded_year + ban + 1)
 
 
 def check_operating_years(registered_on: date, in_district_since: date, filed_on: date, p: Parameters) -> None:

@@ -69,6 +69,9 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "convened": "已召集",
         "in_session": "开会中",
         "ended": "已闭会",
+        "verified": "已核实",
+        "unfounded": "查无实据",
+        "kept": "予以保留",
     }
 )
 
@@ -172,16 +175,15 @@ MOTIONS: Mapping[str, tuple[tuple[str, ...] | None, str]] = MappingProxyType(
     {
         "rules": (("planned",), "2.1.1"),
         "winners": (("deliberation",), "2.1.3"),
-        "ruling": (("deliberation", "public_notice", "approval"), "5.4.2"),
         "substitute": (("deliberation",), "5.4.2"),
-        "cancellation": (_BEFORE_PUBLICATION, "1.5"),
+        "ruling": (_FROM_OPENING[_FROM_OPENING.index("material_review") :], "5.4.2"),
         "removal": (("deliberation", "public_notice", "approval"), "5.4.2"),
         "reopening": (("site_review", "oral_defence", "evaluation", "deliberation"), "2.1.2"),
+        "cancellation": (_BEFORE_PUBLICATION, "1.5"),
         "major_matter": (None, "2.1.2"),
     }
 )
 """Every kind of motion: the phases in which the committee may vote on it, and the clause that has it vote."""
-
 NAMING = ("winners", "substitute")
 """The kinds of motion that propose winners, each name by a ballot of its own."""
 
@@ -195,6 +197,7 @@ MEETING = _table(
         ("convened", "call_off"): ("cancelled", None, "2.1.2"),
     }
 )
+
 NOTICE = _table(
     {
         ("new", "publish"): ("running", ("deliberation",), "5.4.2"),
@@ -218,6 +221,18 @@ AWARD = _table(
         ("new", "propose"): ("proposed", ("approval",), "2.1.3"),
         ("proposed", "publish"): ("published", ("approval",), "5.4.3"),
         ("published", "revoke"): ("revoked", None, "7.2"),
+    }
+)
+
+REVOCATION = _table(
+    {
+        ("new", "open"): ("investigating", None, "7.2"),
+        ("investigating", "verify"): ("verified", None, "7.5"),
+        ("investigating", "drop"): ("unfounded", None, "7.5"),
+        ("verified", "revoke"): ("revoked", None, "7.2"),
+        ("verified", "keep"): ("kept", None, "7.2"),
+        **_unchanged(("revoked",), "recover", None, "7.2"),
+        **_unchanged(("revoked",), "disclose", None, "7.2"),
     }
 )
 

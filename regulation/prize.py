@@ -50,6 +50,15 @@ def check_payment_day(paid_on: date, approved_on: date, today: date) -> None:
         raise Refusal("payment_date", "6.1", approved_on=approved_on.isoformat(), today=today.isoformat())
 
 
+def check_reward(*, paid: int, reward: int, amount: int = 1) -> None:
+    """Refuse more than the reward of a higher government's award in all (yuan); exactly the reward passes.
+
+    Clause 6.2.
+    """
+    if paid + amount > reward:
+        raise Refusal("reward_exceeded", "6.2", total=paid + amount, reward=reward)
+
+
 def external_honour_amount(honour: str, decided: int | None, p: Parameters) -> int:
     """Compute the district's reward in yuan for a higher government's award; where the fiscal system sets it, give the amount decided.
 

@@ -7,13 +7,17 @@ from kernel.service import Service, create_service
 from kernel.settings import Settings
 from services.workflow import (
     approval,
+    attachment,
     award,
     cycle,
+    earlier_award,
     evaluation,
+    external_honour,
+    honour,
     launch,
     meeting,
     notice,
-    objection,
+    payment,
     reopening,
     results,
     roster,
@@ -23,6 +27,8 @@ from services.workflow import (
 )
 from services.workflow.ballot import endpoints as ballot
 from services.workflow.news import LISTENERS
+from services.workflow.objection import endpoints as objection
+from services.workflow.revocation import endpoints as revocation
 from services.workflow.tasks import tasks
 
 ACTS = (
@@ -40,6 +46,12 @@ ACTS = (
     objection,
     approval,
     award,
+    earlier_award,
+    payment,
+    honour,
+    revocation,
+    external_honour,
+    attachment,
     results,
 )
 

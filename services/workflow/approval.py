@@ -14,9 +14,9 @@ from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Day, Id, Line, Name
 from regulation.notice import check_approval, check_government_document, check_publication
 from services.workflow.award import AwardAnswer, drop_proposed_awards, propose_awards, publish_awards, show_award
-from services.workflow.course import check_insight, check_move, find_cycle, hidden_from_caller, lock_cycle, move
+from services.workflow.course import check_insight, check_move, check_scan, find_cycle, hidden_from_caller, lock_cycle, move
 from services.workflow.notice import let_fall, standing_names
-from services.workflow.objection import OPEN
+from services.workflow.objection.use_cases import OPEN
 from services.workflow.stage import Insider, set_stage
 from services.workflow.tables import Award, Contender, Cycle, GovernmentDecision, Notice, NoticeName, Objection, Publication
 
@@ -29,6 +29,8 @@ class NewDecision(Body):
     decision: Literal["approve", "refuse"]
     document_number: Annotated[str, Line(120, least=0)]
     dated: Day
+    scan: Id | None = None
+    """The cycle's attachment that holds the scanned document."""
     names: list[Id] = Field(default_factory=list, max_length=50)
 
     @model_validator(mode="after")
@@ -64,6 +66,7 @@ class ApprovalAnswer(Answer):
     decision: str
     document_number: str
     dated: date
+    scan: UUID | None
     at: datetime
     awards: list[AwardAnswer]
     actions: dict[str, Action]
@@ -103,8 +106,14 @@ def decide(transaction: Transaction, cycle_id: UUID, new: NewDecision) -> Govern
         check_move(transaction, cycle, "refuse")
     ends = notice_ends(transaction, cycle) if new.decision == "approve" else ()
     check_government_document(new.document_number, new.dated, ends, transaction.now)
+    check_scan(transaction, new.scan, f"cycle:{cycle.id}")
     decision = GovernmentDecision(
-        cycle_id=cycle.id, decision=new.decision, document_number=new.document_number, dated=new.dated, at=transaction.now
+        cycle_id=cycle.id,
+        decision=new.decision,
+        document_number=new.document_number,
+        dated=new.dated,
+        scan_id=new.scan,
+        at=transaction.now,
     )
     transaction.session.add(decision)
     transaction.session.flush()
@@ -166,6 +175,7 @@ def show_decision(transaction: Transaction, cycle: Cycle, decision: GovernmentDe
         decision=decision.decision,
         document_number=decision.document_number,
         dated=decision.dated,
+        scan=decision.scan_id,
         at=decision.at,
         awards=_awards(transaction, cycle),
         actions=actions,

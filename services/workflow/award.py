@@ -1,83 +1,42 @@
-"""The awards: made by the government's approval with a computed prize, imported from earlier years, paid once and never over (6.1)."""
+"""The awards: made by the government's approval with a computed prize, imported from earlier years, paid once and never over (6.1).
 
-from collections.abc import Iterator, Sequence
+A revoked one stays, and says so (7.2, 7.5).
+"""
+
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import ConfigDict, Field
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select
 
-from kernel.identity import Office, Principal, roles
-from kernel.problems import INVALID, Kind, Problem, absent, language_of
-from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
+from kernel.identity import Principal, roles
+from kernel.problems import absent, language_of
+from kernel.requests import Cursor, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
-from kernel.wire import Action, Answer, Body, Day, Line, Name, Page, Yuan
-from regulation import edition, lifecycle
-from regulation.calendar import day
-from regulation.edition import Parameters
-from regulation.identifiers import check_credit_code
-from regulation.prize import EarlierAward, check_payable, check_payment_day, prize_amount
-from regulation.refusal import Language, Refusal
-from services.workflow.course import find_cycle, parameters_of, phase_of
+from kernel.wire import Action, Answer, Page
+from regulation import lifecycle
+from regulation.prize import EarlierAward, check_payable, prize_amount
+from services.workflow.course import ENDED, note_reading, parameters_of, phase_of
 from services.workflow.results import lock_results, record_change, title_of
-from services.workflow.tables import Award, Cycle, GovernmentDecision, NoticeName, Payment
-
-VOUCHER_USED = Kind(409, "voucher_used", "凭证 {voucher} 已入账", "Voucher {voucher} was entered already")
+from services.workflow.stage import set_stage
+from services.workflow.tables import (
+    Award,
+    Contender,
+    Cycle,
+    GovernmentDecision,
+    NoticeName,
+    Payment,
+    Recovery,
+    Recusal,
+    RevocationCase,
+    Seat,
+    Supervisor,
+)
 
 Watcher = Annotated[Principal, roles("committee", "supervisor", "applicant")]
-Budgeting = Annotated[Principal, roles("committee", "supervisor", duties=("office", "chair"))]
-
-
-class ImportedAward(Body):
-    """An award won before this system was in use; it counts for later prizes (6.1)."""
-
-    credit_code: Annotated[str, Line(18)]
-    organisation: Name
-    award: Annotated[str, Line(64)]
-    year: int = Field(ge=1990, le=9999)
-    prize: Yuan
-    document_number: Name
-    approved_on: Day
-    certificate: Name | None = None
-
-
-class AwardImport(Body):
-    """Earlier winners, loaded all or none."""
-
-    awards: list[ImportedAward] = Field(min_length=1, max_length=1000)
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "awards": [
-                        {
-                            "credit_code": "91330703MA00000900",
-                            "organisation": "金东某机械有限公司",
-                            "award": "innovation",
-                            "year": 2023,
-                            "prize": 150000,
-                            "document_number": "金东政发〔2023〕18号",
-                            "approved_on": "2023-10-12",
-                        }
-                    ]
-                }
-            ]
-        }
-    )
-
-
-class NewPayment(Body):
-    """Prize money paid out, in whole yuan; a voucher is entered once."""
-
-    amount: int = Field(ge=1, le=10**12)
-    paid_on: Day
-    voucher: Annotated[str, Line(60)]
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": 350000, "paid_on": "2026-10-20", "voucher": "2026-10-0117"}]})
 
 
 class PaymentAnswer(Answer):
@@ -113,28 +72,17 @@ class AwardAnswer(Answer):
     prize: int
     earlier: list[EarlierAnswer]
     certificate: str | None
+    plaque: str | None
     document_number: str
     approved_on: date
     published_on: date | None
+    revoked_on: date | None
+    revocation_clause: str | None
+    revocation_document: str | None
     paid: int
+    recovered: int
     payments: list[PaymentAnswer]
     actions: dict[str, Action]
-
-
-class Imported(Answer):
-    """How many awards were imported."""
-
-    imported: int
-    awards: list[AwardAnswer]
-
-
-class BudgetAnswer(Answer):
-    """A cycle's prize money in whole yuan: planned, committed by awards, paid."""
-
-    cycle: UUID
-    budget_yuan: int | None
-    committed: int
-    paid: int
 
 
 def prize_of(transaction: Transaction, credit_code: str, award: str, cycle: Cycle) -> tuple[int, list[EarlierAward]]:
@@ -165,13 +113,20 @@ def propose_awards(transaction: Transaction, cycle: Cycle, names: Sequence[Notic
             prize=prize,
             earlier=[asdict(one) for one in earlier],
             certificate=f"{cycle.edition.upper()}-{cycle.year}-{number:02}",
+            plaque=f"{cycle.edition.upper()}-{cycle.year}-P{number:02}",
             document_number=decision.document_number,
             approved_on=decision.dated,
             version=1,
         )
         transaction.session.add(award)
         transaction.session.flush()
-        facts = {"application": str(name.application), "award": name.award, "prize": prize, "certificate": award.certificate}
+        facts = {
+            "application": str(name.application),
+            "award": name.award,
+            "prize": prize,
+            "certificate": award.certificate,
+            "plaque": award.plaque,
+        }
         transaction.record("award.proposed", f"award:{award.id}", clause="6.1", facts=facts)
 
 
@@ -191,62 +146,68 @@ def publish_awards(transaction: Transaction, cycle: Cycle, published_on: date) -
         award.published_on = published_on
         award.version += 1
         record_change(transaction, award, "published")
+        tell_honour(transaction, award)
         transaction.record("award.published", f"award:{award.id}", clause="5.4.3", facts={"published_on": published_on.isoformat()})
     return awards
 
 
-def import_awards(transaction: Transaction, imported: AwardImport) -> Sequence[Award]:
-    """Load earlier winners, all or none; every row that can't be loaded is named with the reason."""
+def check_revocable(award: Award) -> lifecycle.Step:
+    """Refuse to revoke an award that is not published, or was revoked."""
+    return lifecycle.step(lifecycle.AWARD, award.state, "revoke")
+
+
+def revoke_award(transaction: Transaction, award: Award, clause: str, document: str, dated: date) -> None:
+    """Revoke an award by the government's decision: it stays and says so, and what was published is corrected (7.2, 7.5)."""
+    award.state = check_revocable(award).to
+    award.revoked_on, award.revocation_clause, award.revocation_document = dated, clause, document
+    award.version += 1
     lock_results(transaction)
-    name = transaction.service.settings.edition
-    p = edition.load(name).parameters(day(transaction.now))
-    check_rows(transaction, imported.awards, p)
-    awards = [
-        Award(**row.model_dump(), edition=name, state="published", earlier=[], published_on=row.approved_on, version=1)
-        for row in imported.awards
-    ]
-    transaction.session.add_all(awards)
-    transaction.session.flush()
-    for award in awards:
-        record_change(transaction, award, "imported")
-        transaction.record("award.imported", f"award:{award.id}", clause="6.1", facts={"award": award.award, "year": award.year})
-    return awards
+    record_change(transaction, award, "revoked")
+    facts = {"document_number": document, "dated": dated.isoformat()}
+    transaction.record("award.revoked", f"award:{award.id}", clause=clause, facts=facts)
+    tell_honour(transaction, award)
+    if award.application is not None:
+        set_stage(transaction, transaction.session.get_one(Contender, award.application), "revoked", clause)
 
 
-def check_rows(transaction: Transaction, rows: Sequence[ImportedAward], p: Parameters) -> None:
-    """Name each row with a wrong code, an unknown award, a date ahead, a year held here, or what is there already; 422 where any is."""
-    session, language = transaction.session, language_of(transaction.request)
-    keys = [(row.credit_code, row.award, row.year) for row in rows]
-    same = tuple_(Award.credit_code, Award.award, Award.year).in_(keys)
-    there = {tuple(found) for found in session.execute(select(Award.credit_code, Award.award, Award.year).where(same))}
-    numbers = [row.certificate for row in rows if row.certificate]
-    used = set(session.scalars(select(Award.certificate).where(Award.certificate.in_(numbers))))
-    held = set(session.scalars(select(Cycle.year).where(Cycle.phase != "cancelled")))
-    errors: list[dict[str, str]] = []
-    for index, (row, key) in enumerate(zip(rows, keys, strict=True)):
-        wrong = dict(row_refusals(row, p, language))
-        if row.approved_on > day(transaction.now):
-            wrong["approved_on"] = "yet to come" if language == "en" else "日期晚于今天"
-        if row.year in held or row.year > row.approved_on.year:
-            wrong["year"] = "no earlier year" if language == "en" else "不是以往年度"
-        if key in there:
-            wrong["year"] = "this award is there already" if language == "en" else "该获奖记录已存在"
-        if row.certificate in used:
-            wrong["certificate"] = "this number is taken" if language == "en" else "证书编号已被使用"
-        there.add(key)
-        used |= {row.certificate} - {None}
-        errors += [{"pointer": f"/body/awards/{index}/{member}", "detail": detail} for member, detail in wrong.items()]
-    if errors:
-        raise Problem(INVALID, errors=errors)
+def tell_honour(transaction: Transaction, award: Award) -> None:
+    """Tell intake what an organisation holds, for its next application (3.1)."""
+    facts = {
+        "credit_code": award.credit_code,
+        "award": award.award,
+        "year": award.year,
+        "status": award.state,
+        "revoked_on": award.revoked_on.isoformat() if award.revoked_on else None,
+    }
+    transaction.record("honour.changed", f"award:{award.id}", clause=award.revocation_clause, facts=facts, tell=("intake",))
 
 
-def row_refusals(row: ImportedAward, p: Parameters, language: Language) -> Iterator[tuple[str, str]]:
-    """Give what the regulation refuses in a row, by member."""
-    for member, check in (("credit_code", lambda: check_credit_code(row.credit_code)), ("award", lambda: p.award(row.award))):
-        try:
-            check()
-        except Refusal as refusal:
-            yield member, refusal.sentence(language)
+def visible_to(transaction: Transaction, watcher: Principal) -> ColumnElement[bool]:
+    """Say in SQL which awards a caller may see.
+
+    One that is published is everybody's but the supervision group's, which sees its own cycle's alone; one that is not is for the
+    office, the cycle's committee and its supervision group, and never for somebody recused from the organisation (2.4.5, 7.1).
+    """
+    published = Award.state != "proposed"
+    if watcher.role == "applicant":
+        return (Award.credit_code == watcher.org) & published
+    unrecused = Award.credit_code.not_in(select(Recusal.credit_code).where(Recusal.person == watcher.person))
+    if watcher.role == "supervisor":
+        note_reading(transaction, watcher)
+        watched = select(Supervisor.cycle_id).join(Cycle).where(Supervisor.person == watcher.person, Cycle.phase.not_in(ENDED))
+        return Award.cycle_id.in_(watched) & unrecused
+    if watcher.has_duty("office"):
+        return published | unrecused
+    seated = Award.cycle_id.in_(select(Seat.cycle_id).where(Seat.person == watcher.person))
+    return published | (seated & unrecused)
+
+
+def find_award(transaction: Transaction, watcher: Principal, award_id: UUID) -> Award:
+    """Load an award that the caller may see; 404 for any other."""
+    award = transaction.session.scalar(select(Award).where(Award.id == award_id, visible_to(transaction, watcher)))
+    if award is None:
+        raise absent()
+    return award
 
 
 def payments_of(transaction: Transaction, award: Award) -> Sequence[Payment]:
@@ -254,28 +215,21 @@ def payments_of(transaction: Transaction, award: Award) -> Sequence[Payment]:
     return transaction.session.scalars(select(Payment).where(Payment.award_id == award.id).order_by(Payment.id)).all()
 
 
+def paid_for(transaction: Transaction, award: Award) -> int:
+    """Give what was paid for an award in yuan; an imported one's prize was paid before this system was in use."""
+    return award.prize if award.cycle_id is None else sum(payment.amount for payment in payments_of(transaction, award))
+
+
+def recovered_of(transaction: Transaction, award: Award) -> int:
+    """Give what came back of an award's prize, in yuan."""
+    statement = select(func.coalesce(func.sum(Recovery.amount), 0)).join(RevocationCase, RevocationCase.id == Recovery.case_id)
+    return int(transaction.session.scalar(statement.where(RevocationCase.award_id == award.id)) or 0)
+
+
 def check_pay(transaction: Transaction, award: Award, amount: int = 1) -> None:
     """Refuse money for an award that is not one of a cycle's published ones, or more than its prize in all (6.1)."""
     paid = sum(payment.amount for payment in payments_of(transaction, award))
     check_payable(published=award.state == "published" and award.cycle_id is not None, paid=paid, prize=award.prize, amount=amount)
-
-
-def pay(transaction: Transaction, award_id: UUID, new: NewPayment) -> Award:
-    """Enter a payment of prize money; the award's row is locked, so that two together can't pay more than the prize."""
-    award = transaction.session.get(Award, award_id, with_for_update=True)
-    if award is None:
-        raise absent()
-    check_pay(transaction, award, new.amount)
-    if any(payment.voucher == new.voucher for payment in payments_of(transaction, award)):
-        raise Problem(VOUCHER_USED, voucher=new.voucher)
-    check_payment_day(new.paid_on, award.approved_on, day(transaction.now))
-    by = transaction.actor.person if transaction.actor else ""
-    transaction.session.add(Payment(award_id=award.id, by=by, at=transaction.now, **new.model_dump()))
-    award.version += 1
-    transaction.session.flush()
-    facts = {"amount": new.amount, "paid_on": new.paid_on.isoformat(), "voucher": new.voucher}
-    transaction.record("award.paid", f"award:{award.id}", clause="6.1", facts=facts)
-    return award
 
 
 def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
@@ -299,10 +253,15 @@ def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
         prize=award.prize,
         earlier=[EarlierAnswer.model_validate(one) for one in award.earlier],
         certificate=award.certificate,
+        plaque=award.plaque,
         document_number=award.document_number,
         approved_on=award.approved_on,
         published_on=award.published_on,
-        paid=sum(payment.amount for payment in payments),
+        revoked_on=award.revoked_on,
+        revocation_clause=award.revocation_clause,
+        revocation_document=award.revocation_document,
+        paid=paid_for(transaction, award),
+        recovered=recovered_of(transaction, award),
         payments=[PaymentAnswer.model_validate(payment) for payment in payments],
         actions=actions,
     )
@@ -320,10 +279,8 @@ def list_awards(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[AwardAnswer]:
-    """List the awards; an applicant sees its own organisation's, once published."""
-    statement = select(Award)
-    if watcher.role == "applicant":
-        statement = statement.where(Award.credit_code == watcher.org, Award.state != "proposed")
+    """List the awards that the caller may see: an applicant its own organisation's, a supervisor those of the year it watches."""
+    statement = select(Award).where(visible_to(transaction, watcher))
     if year is not None:
         statement = statement.where(Award.year == year)
     if credit_code is not None:
@@ -335,37 +292,6 @@ def list_awards(
 @routes.get("/awards/{award_id}", operation_id="get_award")
 def get_award(award_id: UUID, watcher: Watcher, transaction: InTransaction) -> AwardAnswer:
     """Read one award."""
-    award = transaction.session.get(Award, award_id)
-    if award is None or (watcher.role == "applicant" and (award.credit_code != watcher.org or award.state == "proposed")):
-        raise absent()
+    award = find_award(transaction, watcher, award_id)
     transaction.version = award.version
     return show_award(transaction, award)
-
-
-@routes.post("/awards/imports", operation_id="import_awards", status_code=201)
-def post_imports(imported: AwardImport, _office: Office, transaction: InTransaction, _dry_run: DryRun) -> Imported:
-    """Import the winners of earlier years, all or none; 422 names each row that can't be loaded (6.1)."""
-    awards = import_awards(transaction, imported)
-    return Imported(imported=len(awards), awards=[show_award(transaction, award) for award in awards])
-
-
-@routes.post("/awards/{award_id}/payments", operation_id="pay_prize", status_code=201)
-def post_payment(award_id: UUID, new: NewPayment, _office: Office, transaction: InTransaction, _dry_run: DryRun) -> AwardAnswer:
-    """Enter a payment of prize money (6.1)."""
-    award = pay(transaction, award_id, new)
-    transaction.version = award.version
-    return show_award(transaction, award)
-
-
-@routes.get("/cycles/{cycle_id}/budget", operation_id="get_budget")
-def get_budget(cycle_id: UUID, _person: Budgeting, transaction: InTransaction) -> BudgetAnswer:
-    """Read how much prize money a cycle has planned, committed and paid (6.1)."""
-    cycle = find_cycle(transaction, cycle_id)
-    committed = select(func.coalesce(func.sum(Award.prize), 0)).where(Award.cycle_id == cycle.id, Award.state != "revoked")
-    paid = select(func.coalesce(func.sum(Payment.amount), 0)).join(Award, Award.id == Payment.award_id).where(Award.cycle_id == cycle.id)
-    return BudgetAnswer(
-        cycle=cycle.id,
-        budget_yuan=cycle.budget_yuan,
-        committed=transaction.session.scalar(committed) or 0,
-        paid=transaction.session.scalar(paid) or 0,
-    )

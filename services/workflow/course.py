@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import rfc8785
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from kernel.identity import Principal
 from kernel.problems import absent
@@ -18,10 +19,11 @@ from regulation.conduct import check_findings_answered, check_undertaking
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.lifecycle import Step
-from services.workflow.tables import Cycle, Finding, Recusal, Seat, Supervisor, Undertaking
+from services.workflow.tables import Attachment, Cycle, Finding, Reading, Recusal, Seat, Supervisor, Undertaking
 
 PEERS = ("intake", "scoring")
 ENDED = ("closed", "cancelled")
+READ_ONCE_IN = timedelta(minutes=15)
 
 
 def parameters_of(cycle: Cycle, now: datetime) -> Parameters:
@@ -132,6 +134,30 @@ def serves(transaction: Transaction, seat: Seat | Supervisor | None) -> bool:
 def check_insight(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:
     """Admit the office, this cycle's committee and its supervision group to its papers; for anyone else they are absent (7.6)."""
     if not has_insight(transaction, principal, cycle):
+        raise absent()
+    if principal.role == "supervisor":
+        note_reading(transaction, principal)
+
+
+def note_reading(transaction: Transaction, supervisor: Principal) -> None:
+    """Record what a supervisor reads; one thing read many times in 15 minutes is one event (7.1)."""
+    thing = transaction.request.url.path
+    reading = insert(Reading).values(person=supervisor.person, thing=thing, at=transaction.now)
+    first = transaction.session.scalar(
+        reading.on_conflict_do_update(
+            index_elements=[Reading.person, Reading.thing],
+            set_={"at": transaction.now},
+            where=Reading.at <= transaction.now - READ_ONCE_IN,
+        ).returning(Reading.person)
+    )
+    if first is not None:
+        transaction.record("supervisor.read", f"supervisor:{supervisor.person}", clause="7.1", facts={"thing": thing})
+
+
+def check_scan(transaction: Transaction, scan: UUID | None, subject: str) -> None:
+    """Demand that a scan named by its id was kept beside this very thing; 404 otherwise."""
+    found = transaction.session.get(Attachment, scan) if scan else None
+    if scan is not None and (found is None or found.subject != subject):
         raise absent()
 
 

@@ -27,7 +27,19 @@ from services.workflow.award import drop_proposed_awards
 from services.workflow.ballot.use_cases import tied_in, winning_ballots
 from services.workflow.course import check_move, find_cycle, lock_cycle, move, parameters_of, phase_of, rules_of
 from services.workflow.stage import set_stage, veiled
-from services.workflow.tables import Announcement, Ballot, Contender, Cycle, Motion, Notice, NoticeName, Publication
+from services.workflow.tables import (
+    Announcement,
+    Award,
+    Ballot,
+    Contender,
+    Cycle,
+    Disclosure,
+    Motion,
+    Notice,
+    NoticeName,
+    Publication,
+    RevocationCase,
+)
 
 CALENDAR_UNKNOWN = Kind(
     409,
@@ -118,10 +130,13 @@ class NoticeAnswer(Answer):
 
 
 class Bulletin(Answer):
-    """What the office has announced: the start of a cycle (5.1) or its results (5.4.3)."""
+    """What the office has announced: the start of a cycle (5.1), its results (5.4.3), or that an honour was revoked (7.2, 7.5).
+
+    Of an honour imported from earlier years there is no cycle.
+    """
 
     kind: str
-    cycle: UUID
+    cycle: UUID | None
     year: int
     on: date
     medium: str
@@ -358,11 +373,21 @@ def list_public_notices(_anyone: Anyone, transaction: InTransaction, limit: Limi
 
 @routes.get("/public/announcements", operation_id="list_public_announcements")
 def list_public_announcements(_anyone: Anyone, transaction: InTransaction) -> Bulletins:
-    """Read what was announced: cycles that opened and results, no account needed."""
+    """Read what was announced: cycles that opened, results, and honours revoked; no account needed."""
     session = transaction.session
     opened = session.execute(select(Announcement, Cycle.year).join(Cycle, Cycle.id == Announcement.cycle_id))
     decided = session.execute(select(Publication, Cycle.year).join(Cycle, Cycle.id == Publication.cycle_id))
+    revoked = session.execute(
+        select(Disclosure, Award.cycle_id, Award.year)
+        .join(RevocationCase, RevocationCase.id == Disclosure.case_id)
+        .join(Award, Award.id == RevocationCase.award_id)
+        .where(Disclosure.kind == "announcement")
+    )
     items = [
+        *(
+            Bulletin(kind="revocation", cycle=cycle, year=year, on=one.disclosed_on, medium=one.reference, text=one.text)
+            for one, cycle, year in revoked
+        ),
         *(
             Bulletin(kind="opening", cycle=one.cycle_id, year=year, on=one.announced_on, medium=one.medium, text=one.text)
             for one, year in opened

@@ -26,7 +26,7 @@ BATCH = 500
 
 
 class Result(Answer):
-    """A published award; `title` calls it with its year, `prize` is whole yuan, `status` is published or revoked."""
+    """A published award; `title` calls it with its year, `prize` is whole yuan, `status` is published or revoked (then by what)."""
 
     id: UUID
     organisation: str
@@ -37,9 +37,13 @@ class Result(Answer):
     prize: int
     status: str
     certificate: str | None
+    plaque: str | None = None
     document_number: str
     approved_on: date
     published_on: date | None
+    revoked_on: date | None = None
+    revocation_clause: str | None = None
+    revocation_document: str | None = None
 
 
 class Change(Answer):
@@ -76,9 +80,13 @@ def result_of(award: Award) -> Result:
         prize=award.prize,
         status=award.state,
         certificate=award.certificate,
+        plaque=award.plaque,
         document_number=award.document_number,
         approved_on=award.approved_on,
         published_on=award.published_on,
+        revoked_on=award.revoked_on,
+        revocation_clause=award.revocation_clause,
+        revocation_document=award.revocation_document,
     )
 
 

@@ -13,7 +13,9 @@ from kernel.problems import Kind, Problem, absent
 from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id, Page, Reason
-from services.workflow.course import ENDED, find_cycle, is_supervisor, lock_cycle
+from regulation.conduct import check_sanction_answered
+from services.workflow.course import ENDED, find_cycle, is_supervisor, lock_cycle, note_reading
+from services.workflow.roster import Person
 from services.workflow.tables import Cycle, Finding
 from services.workflow.tables import Supervisor as SupervisorSeat
 
@@ -28,8 +30,15 @@ Step = Literal[
 Reader = Annotated[Principal, roles("committee", "supervisor", duties=("office",))]
 
 
+class Sanction(Body):
+    """What the group proposes against a person who broke the review's discipline (7.6)."""
+
+    person: Person
+    measure: Literal["criticism", "warning", "disqualification"]
+
+
 class NewFinding(Body):
-    """What the group found; where `holds` names a step, that step waits for the answer."""
+    """What the group found; where `holds` names a step, that step waits for the answer. It may propose a sanction."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -42,14 +51,16 @@ class NewFinding(Body):
     cycle: Id
     text: Reason
     holds: Step | None = None
+    sanction: Sanction | None = None
 
 
 class NewAnswer(Body):
-    """The office's answer."""
+    """The office's answer; where the group proposed a sanction, whether it was imposed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"answer": "抽取记录已补充，见附件。"}]})
 
     answer: Reason
+    sanction_imposed: bool | None = None
 
 
 class FindingAnswer(Answer):
@@ -59,6 +70,8 @@ class FindingAnswer(Answer):
     cycle: UUID
     text: str
     holds: str | None
+    sanction: Sanction | None
+    sanction_imposed: bool | None
     by: str
     at: datetime
     answer: str | None
@@ -72,10 +85,13 @@ def find(transaction: Transaction, new: NewFinding, principal: Principal) -> Fin
     cycle = lock_cycle(transaction, new.cycle)
     if not is_supervisor(transaction, principal, cycle):
         raise absent()
-    finding = Finding(cycle_id=cycle.id, text=new.text, holds=new.holds, by=principal.person, at=transaction.now, version=1)
+    sanction = new.sanction.model_dump() if new.sanction else None
+    finding = Finding(
+        cycle_id=cycle.id, text=new.text, holds=new.holds, sanction=sanction, by=principal.person, at=transaction.now, version=1
+    )
     transaction.session.add(finding)
     transaction.session.flush()
-    facts = {"cycle": str(cycle.id), "text": new.text, "holds": new.holds}
+    facts = {"cycle": str(cycle.id), "text": new.text, "holds": new.holds, "sanction": sanction}
     transaction.record("finding.put", f"finding:{finding.id}", clause="7.1", facts=facts)
     return finding
 
@@ -92,9 +108,11 @@ def answer_finding(transaction: Transaction, finding_id: UUID, principal: Princi
     if finding is None:
         raise absent()
     check_unanswered(finding)
+    check_sanction_answered(finding.sanction["measure"] if finding.sanction else None, imposed=new.sanction_imposed)
+    finding.sanction_imposed = new.sanction_imposed
     finding.answer, finding.answered_by, finding.answered_at = new.answer, principal.person, transaction.now
     finding.version += 1
-    transaction.record("finding.answered", f"finding:{finding.id}", clause="7.1", facts={"answer": new.answer})
+    transaction.record("finding.answered", f"finding:{finding.id}", clause="7.1", facts=new.model_dump())
     return finding
 
 
@@ -108,6 +126,8 @@ def show_finding(transaction: Transaction, finding: Finding) -> FindingAnswer:
         cycle=finding.cycle_id,
         text=finding.text,
         holds=finding.holds,
+        sanction=Sanction.model_validate(finding.sanction) if finding.sanction else None,
+        sanction_imposed=finding.sanction_imposed,
         by=finding.by,
         at=finding.at,
         answer=finding.answer,
@@ -145,6 +165,7 @@ def list_findings(
     if cycle is not None:
         statement = statement.where(Finding.cycle_id == find_cycle(transaction, cycle).id)
     if reader.role == "supervisor":
+        note_reading(transaction, reader)
         watched = select(SupervisorSeat.cycle_id).join(Cycle).where(SupervisorSeat.person == reader.person, Cycle.phase.not_in(ENDED))
         statement = statement.where(Finding.cycle_id.in_(watched))
     found, following = paginate(transaction.session, statement, Finding.id, cursor, limit)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -323,6 +323,9 @@ class Finding(Base):
     answer: Mapped[str | None]
     answered_by: Mapped[str | None]
     answered_at: Mapped[datetime | None]
+    sanction: Mapped[dict[str, Any] | None]
+    """The sanction that the group proposes: {person, measure}."""
+    sanction_imposed: Mapped[bool | None]
 
 
 class Shortlist(Base):
@@ -400,6 +403,8 @@ class Objection(Base):
     tracking_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     state: Mapped[str]
     received_at: Mapped[datetime]
+    due_on: Mapped[date | None]
+    """By when the office set the investigation to be over; without it, the notice's end."""
     findings: Mapped[str | None]
     report: Mapped[str | None]
     motion_id: Mapped[UUID | None] = mapped_column(ForeignKey("motion.id"))
@@ -428,6 +433,7 @@ class GovernmentDecision(Base):
     decision: Mapped[str]
     document_number: Mapped[str]
     dated: Mapped[date]
+    scan_id: Mapped[UUID | None]
     at: Mapped[datetime]
 
 
@@ -463,19 +469,31 @@ class Award(Base):
     earlier: Mapped[list[dict[str, Any]]]
     """The organisation's earlier awards that the prize was computed from."""
     certificate: Mapped[str | None] = mapped_column(unique=True)
+    plaque: Mapped[str | None] = mapped_column(unique=True)
     document_number: Mapped[str]
     approved_on: Mapped[date]
     published_on: Mapped[date | None]
+    revoked_on: Mapped[date | None]
+    revocation_clause: Mapped[str | None]
+    revocation_document: Mapped[str | None]
 
 
 class Payment(Base):
-    """A payment of prize money, in whole yuan."""
+    """Money paid, in whole yuan: an award's prize, a higher honour's reward, or a cycle's review costs (with their `purpose`)."""
 
     __tablename__ = "payment"
-    __table_args__ = (UniqueConstraint("award_id", "voucher"),)
+    __table_args__ = (
+        UniqueConstraint("award_id", "voucher"),
+        UniqueConstraint("external_honour_id", "voucher"),
+        UniqueConstraint("cycle_id", "voucher"),
+        CheckConstraint("num_nonnulls(award_id, external_honour_id, cycle_id) = 1", name="one_subject"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    award_id: Mapped[UUID | None] = mapped_column(ForeignKey("award.id"), index=True)
+    external_honour_id: Mapped[UUID | None] = mapped_column(ForeignKey("external_honour.id"), index=True)
+    cycle_id: Mapped[UUID | None] = mapped_column(ForeignKey("cycle.id"), index=True)
+    purpose: Mapped[str | None]
     amount: Mapped[int] = mapped_column(BigInteger)
     paid_on: Mapped[date]
     voucher: Mapped[str]
@@ -493,3 +511,157 @@ class ResultChange(Base):
     kind: Mapped[str]
     at: Mapped[datetime]
     result: Mapped[dict[str, Any]]
+
+
+class HonourUse(Base):
+    """A use of an honour: registered beforehand, or observed by the office (7.4); `broken` is the rule that an observed one broke."""
+
+    __tablename__ = "honour_use"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    wording: Mapped[str]
+    medium: Mapped[str]
+    used_on: Mapped[date]
+    promotes_product: Mapped[bool]
+    observed: Mapped[bool]
+    broken: Mapped[str | None]
+    clause: Mapped[str | None]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Promotion(Base):
+    """An entry of an award's log: its winner's methods promoted, or its improvement reported (7.3, 2.2.5)."""
+
+    __tablename__ = "promotion"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    kind: Mapped[str]
+    text: Mapped[str]
+    held_on: Mapped[date]
+    role: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class RevocationCase(Base):
+    """From a ground to the government's decision on an honour (7.2, 7.5); `state` as in the regulation's table."""
+
+    __tablename__ = "revocation_case"
+    __table_args__ = (
+        Index(
+            "uq_revocation_case_open", "award_id", unique=True, postgresql_where=text("state in ('investigating', 'verified', 'revoked')")
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"), index=True)
+    ground: Mapped[str]
+    occurred_on: Mapped[date | None]
+    text: Mapped[str]
+    objection_id: Mapped[UUID | None] = mapped_column(ForeignKey("objection.id"))
+    state: Mapped[str]
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[str]
+    findings: Mapped[str | None]
+    evidence: Mapped[str | None]
+    """Number of the finding or judgement that the office's verification rests on."""
+    verified_on: Mapped[date | None]
+    verified_by: Mapped[str | None]
+    document_number: Mapped[str | None]
+    dated: Mapped[date | None]
+    scan_id: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+
+
+class Recovery(Base):
+    """What came back of a revoked honour: prize money (`amount` whole yuan, with its voucher), the certificate or the plaque."""
+
+    __tablename__ = "recovery"
+    __table_args__ = (
+        UniqueConstraint("case_id", "voucher"),
+        Index("uq_recovery_object", "case_id", "item", unique=True, postgresql_where=text("item <> 'prize'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("revocation_case.id"), index=True)
+    item: Mapped[str]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    recovered_on: Mapped[date]
+    voucher: Mapped[str | None]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Disclosure(Base):
+    """How a revocation was made known: the credit-file entry or the announcement (7.2, 7.5); `reference` is its number or medium."""
+
+    __tablename__ = "disclosure"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("revocation_case.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    disclosed_on: Mapped[date]
+    reference: Mapped[str]
+    text: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ExternalHonour(Base):
+    """An award of a higher government, and the district's reward for it in whole yuan (6.2)."""
+
+    __tablename__ = "external_honour"
+    __table_args__ = (UniqueConstraint("credit_code", "honour", "year"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    credit_code: Mapped[str] = mapped_column(index=True)
+    organisation: Mapped[str]
+    edition: Mapped[str]
+    honour: Mapped[str]
+    year: Mapped[int]
+    awarded_on: Mapped[date]
+    document_number: Mapped[str]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    amount_document: Mapped[str | None]
+    """Number of the document that decided an amount which the edition doesn't fix."""
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Attachment(Base):
+    """A file beside something here: `subject` is `cycle:`, `objection:` or `revocation_case:` and its id."""
+
+    __tablename__ = "attachment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    by: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class Reading(Base):
+    """When a supervisor's reading of a thing was last recorded: once in fifteen minutes is enough."""
+
+    __tablename__ = "reading"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    thing: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class Arrival(Base):
+    """How many objections and reports came from one address since `since`; of the address only a keyed hash is kept."""
+
+    __tablename__ = "arrival"
+
+    address: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    since: Mapped[datetime]
+    count: Mapped[int]

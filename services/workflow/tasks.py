@@ -9,8 +9,11 @@ from kernel.requests import Transaction
 from kernel.service import API, Task
 from regulation.calendar import midnight
 from regulation.lifecycle import PHASES
+from services.workflow import honour
 from services.workflow.ballot.use_cases import ballots_of, concerned
 from services.workflow.course import ENDED, hidden_from, phase_of, plan_of
+from services.workflow.objection.use_cases import UNINVESTIGATED, due_of
+from services.workflow.revocation import use_cases as revocation
 from services.workflow.tables import Cycle, Finding, Motion, Notification, Objection, Vote
 
 NEXT_STEP = {
@@ -40,6 +43,10 @@ def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
             found += votes_due(transaction, cycle, principal)
         if principal.role == "endorser" and phase_of(cycle, transaction.now) == "open":
             found += announcements(transaction, cycle, principal)
+    if principal.has_duty("office"):
+        found += revocation.duties(transaction, principal)
+    if principal.has_duty("office") or principal.role == "applicant":
+        found += honour.duties(transaction, principal)
     return found
 
 
@@ -54,11 +61,12 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
         yield Task(title=f"{cycle.year}年度：{title}", href=here, due=midnight(due) if due else None, clause=clause)
     for finding in transaction.session.scalars(select(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))):
         yield Task(title="答复监督组提出的问题", href=f"{API}/findings/{finding.id}/answer", clause="7.1")
-    waiting = select(Objection.id).where(Objection.cycle_id == cycle.id, Objection.state.in_(("received", "investigating")))
+    waiting = select(Objection).where(Objection.cycle_id == cycle.id, Objection.state.in_(UNINVESTIGATED))
     hidden = hidden_from(transaction, principal, cycle)
     waiting = waiting.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
     for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
-        yield Task(title="调查核实异议", href=f"{API}/objections/{objection}", clause="5.4.2")
+        href, due = f"{API}/objections/{objection.id}", due_of(transaction, objection)
+        yield Task(title="调查核实异议", href=href, due=due, clause="5.4.2" if objection.notice_id else "2.2.4")
 
 
 def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
