@@ -19,6 +19,7 @@ from regulation.lifecycle import (
     OBJECTION,
     PANEL,
     PHASES,
+    REVOCATION,
     SHEET,
     Step,
     answers,
@@ -40,6 +41,8 @@ TABLES = [
     NOTICE,
     OBJECTION,
     AWARD,
+    REVOCATION,
+    MEETING,
     *map(motion, MOTIONS),
     MEETING,
 ]
