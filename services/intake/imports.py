@@ -17,7 +17,7 @@ from kernel.wire import Answer
 from regulation.eligibility import LegalForm
 from regulation.endorsement import bodies
 from regulation.refusal import Refusal
-from services.intake.organisation import OrganisationBody, Size, check_stated
+from services.intake.organisation import OrganisationBody, Size, check_stated, rules_now
 from services.intake.tables import Organisation
 
 IMPORT_REFUSED = Kind(422, "import_refused", "有 {count} 处错误，未导入任何一行", "{count} errors: not one row was loaded")
@@ -94,6 +94,7 @@ def _stated(cells: Mapping[str, str], townships: Mapping[str, str]) -> dict[str,
 def _judge(transaction: Transaction, table: Table, headings: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], list[RowError]]:
     """Hold every row against the form and the rules; gives the good rows by credit code, and everything that is wrong."""
     language = language_of(transaction.request)
+    p, district = rules_now(transaction)
     townships = {body.zh: body.code for body in bodies(transaction.service.settings.edition).values() if body.kind != "department"}
     good: dict[str, dict[str, Any]] = {}
     errors: list[RowError] = []
@@ -105,7 +106,7 @@ def _judge(transaction: Transaction, table: Table, headings: Mapping[str, str]) 
             continue
         try:
             stated = OrganisationBody.model_validate(_stated(cells | {"credit_code": code}, townships))
-            check_stated(transaction, code, stated)
+            check_stated(code, stated, p, district)
         except ValidationError as invalid:
             errors += (
                 RowError(row=number, column=".".join(map(str, error["loc"])), code="invalid", detail=error["msg"])

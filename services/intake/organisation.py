@@ -15,6 +15,7 @@ from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, CreditCode, Day, Line, Name
 from regulation import edition
 from regulation.calendar import day
+from regulation.edition import Parameters
 from regulation.eligibility import LegalForm, check_legal_person, check_residence
 from regulation.endorsement import townships
 from regulation.identifiers import check_credit_code, check_industry
@@ -85,16 +86,21 @@ class OrganisationAnswer(Answer):
     actions: dict[str, Action]
 
 
-def check_stated(transaction: Transaction, credit_code: str, stated: OrganisationBody) -> None:
-    """Refuse what is no independent legal person of the district, by its credit code, form, address and industry.
+def check_stated(credit_code: str, stated: OrganisationBody, p: Parameters, district: frozenset[str]) -> None:
+    """Refuse what is no independent legal person of the district (its townships' codes), by credit code, form, address and industry.
 
     Clause 3.1.
     """
-    name = transaction.service.settings.edition
     check_credit_code(credit_code)
-    check_legal_person(stated.legal_form, edition.load(name).parameters(day(transaction.now)))
-    check_residence(stated.township, townships(name))
+    check_legal_person(stated.legal_form, p)
+    check_residence(stated.township, district)
     check_industry(stated.industry)
+
+
+def rules_now(transaction: Transaction) -> tuple[Parameters, frozenset[str]]:
+    """Give what organisations are held against today: the edition that new cycles open with, and the district's townships."""
+    name = transaction.service.settings.edition
+    return edition.load(name).parameters(day(transaction.now)), townships(name)
 
 
 def save_organisation(transaction: Transaction, credit_code: str, stated: OrganisationBody, version: int) -> Organisation:
@@ -105,7 +111,7 @@ def save_organisation(transaction: Transaction, credit_code: str, stated: Organi
     session = transaction.session
     found = session.get(Organisation, credit_code)
     check_version(version, found.version if found else 0)
-    check_stated(transaction, credit_code, stated)
+    check_stated(credit_code, stated, *rules_now(transaction))
     content = stated.model_dump() | {"version": version + 1}
     kept = insert(Organisation).values(credit_code=credit_code, **content)
     first_or_next = kept.on_conflict_do_update(
