@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format clauses lock revision secrets compose-test
+.PHONY: help run demo test bench check format clauses lock revision secrets compose-test
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -17,6 +17,10 @@ help:  ## list the targets
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.venv/bench: requirements-bench.lock .venv/dev
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
 run: .venv/embedded  ## serve the award on 127.0.0.1:8000 with embedded PostgreSQL (PORT=…, DATA=…)
 	@$(PY) -m embedded run --port $(or $(PORT),8000) --data $(or $(DATA),data)
 
@@ -28,6 +32,9 @@ test: .venv/dev  ## all tests but the slow fault and load runs
 	$(PY) -m coverage run -m pytest -q tests/regulation
 	@$(PY) -m coverage report --skip-covered
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/regulation
+
+bench: .venv/bench  ## measure speeds beside their references; writes bench/results.json
+	@$(PY) -m bench
 
 check: .venv/dev  ## lint, format, types, import contracts
 	$(PY) -m ruff check .
@@ -45,10 +52,11 @@ clauses: .venv/embedded  ## print every clause of the regulation and what holds 
 COMPILE = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header pyproject.toml
 
-lock: .venv/dev  ## resolve the newest versions into the three lock files
+lock: .venv/dev  ## resolve the newest versions into the four lock files
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
 	$(COMPILE) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
+	$(COMPILE) --extra embedded --group dev --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 revision: .venv/dev  ## write a schema's initial revision from its tables: make revision SCHEMA=intake
 	$(PY) -m migrations revision $(SCHEMA)

@@ -14,7 +14,7 @@ from bench.rows import Row, seconds
 from regulation import edition, rubric
 from regulation.score import TWENTIETHS
 from services.scoring.diagnostics.advice import advise
-from services.scoring.diagnostics.agreement import alphas, correlations
+from services.scoring.diagnostics.agreement import Level, alphas, correlations
 from services.scoring.diagnostics.evidence import OpenSheet, evidence
 from services.scoring.diagnostics.robustness import robustness
 from services.scoring.diagnostics.totals import totals
@@ -25,7 +25,7 @@ COUNTIES, APPLICATIONS, REVIEWERS = 2844, 60, 5
 GBT = rubric.load("gbt-19580-2012")
 CLOSE = 2e-3
 """How far two estimates of the same thing may lie apart, as a share."""
-LEVELS = ("nominal", "ordinal", "interval", "ratio")
+LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval", "ratio")
 
 
 def rows() -> list[Row]:

@@ -30,7 +30,15 @@ CALLERS: Mapping[str, Mapping[str, Any]] = {
 }
 PERSONS = frozenset(CALLERS) - {"platform"}
 STRANGERS = ("nobody", "expired", "another audience", "a service", "no role")
-VALUES = {"section": "overview", "criterion": "3.1", "item": "4.1.2", "number": "1", "credit_code": credit_code(902), "edition": "none"}
+VALUES = {
+    "section": "overview",
+    "criterion": "3.1",
+    "item": "4.1.2",
+    "number": "1",
+    "credit_code": credit_code(902),
+    "edition": "none",
+    "chart": "radar",
+}
 BESIDE = {"POST /internal/events", "PUT /internal/clock", "GET /internal/tasks", "GET /internal/dossier-access"}
 BESIDE |= {f"GET {path}" for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
 BESIDE |= {"GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}
