@@ -69,20 +69,18 @@ def current_stage(transaction: Transaction, cycle: Cycle) -> Stage:
 
 
 def opened(scope: Scope) -> Select[Sheet, Round, Dossier]:
-    """Select the opened sheets that this reader's advice may rest on; a member who still scores blind has none of that round."""
-    person = scope.reader.person
+    """Select the opened sheets that this reader's advice may rest on; whoever still scores blind has none of that round."""
+    person, own = scope.reader.person, aliased(Sheet)
     query = (
         select(Sheet, Round, Dossier)
         .join(Round, Round.id == Sheet.round)
         .join(Dossier, Dossier.application == Round.application)
         .where(Dossier.cycle == scope.cycle.id, Round.opened_at.is_not(None), Sheet.state == "opened", standing(), not_recused(person))
+        .where(~exists().where(own.round == Round.id, own.person == person, own.state.in_(("draft", "sealed"))))
         .order_by(Sheet.id)
     )
     if scope.panels is not None:
         query = query.where(Round.panel.in_(scope.panels))
-    if scope.reader.role == "reviewer":
-        own = aliased(Sheet)
-        query = query.where(~exists().where(own.round == Round.id, own.person == person, own.state.in_(("draft", "sealed"))))
     return query
 
 
