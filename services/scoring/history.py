@@ -10,7 +10,7 @@ from kernel.problems import absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer
-from services.scoring.access import not_recused
+from services.scoring.access import not_recused, recusals_of
 from services.scoring.reviewer import OfficeOrSupervisor, ReviewerId, SanctionEntry
 from services.scoring.tables import Cycle, Dossier, Panel, Recusal, Reviewer, Round, Sanction, Seat, Sheet, Undertaking
 
@@ -51,7 +51,7 @@ class PastInterest(Answer):
 
 
 class History(Answer):
-    """A reviewer's whole history; sheets of applications that the reader is recused from are not counted."""
+    """A reviewer's whole history; nothing of an organisation that the reader is recused from."""
 
     id: UUID
     person: str
@@ -81,6 +81,7 @@ def sheets_of(transaction: Transaction, panel: Panel, person: str, reader: Princ
 def history(transaction: Transaction, reviewer: Reviewer, reader: Principal) -> History:
     """Tell a reviewer's history in the order of time."""
     person, session = reviewer.person, transaction.session
+    unnamed = {one.organisation for one in recusals_of(session, [reader.person])} if reader.person != person else set()
     seats = (
         select(Seat, Panel, Cycle)
         .join(Panel, Panel.id == Seat.panel)
@@ -121,6 +122,7 @@ def history(transaction: Transaction, reviewer: Reviewer, reader: Principal) -> 
         interests=[
             PastInterest.model_validate(one)
             for one in session.scalars(select(Recusal).where(Recusal.person == person).order_by(Recusal.at, Recusal.id))
+            if one.credit_code not in unnamed
         ],
         sanctions=[
             SanctionEntry.model_validate(one)

@@ -1,11 +1,12 @@
 """A panel's stage reports, with the official results computed exactly, and what was found on site (2.3.1, 2.3.3, 4.2)."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from kernel.identity import Principal, Reviewer
 from kernel.problems import Problem
@@ -33,7 +34,7 @@ from services.scoring.access import (
 from services.scoring.consensus import NOT_REOPENED, check_leader
 from services.scoring.panel import SOME_ID, PanelId, PanelReader
 from services.scoring.result import Result, result, shown
-from services.scoring.tables import Cycle, Panel, Report, Round
+from services.scoring.tables import Cycle, Dossier, Panel, Report, Round
 
 routes = router("reports")
 
@@ -129,6 +130,17 @@ def check_reportable(transaction: Transaction, panel: Panel, cycle: Cycle, asked
     return stage
 
 
+def results_of(
+    transaction: Transaction, panel: Panel, cycle: Cycle, dossiers: Collection[Dossier], stage: Stage, standing: Report | None
+) -> list[dict[str, Any]]:
+    """Compute the results of what a stage reviews; of a stage that is over, those in the `standing` report stay as they are."""
+    settled = {one["application"]: one for one in standing.results} if standing else {}
+    due = {str(dossier.application): dossier.credit_code for dossier in dossiers if str(dossier.application) not in settled}
+    members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
+    check_strength(members, due, recusals_of(transaction.session, members), parameters_of(cycle))
+    return [settled.get(str(dossier.application)) or result(transaction, panel, cycle, dossier, stage) for dossier in dossiers]
+
+
 def report(transaction: Transaction, key: UUID, leader: Principal, new: NewReport) -> Report:
     """Report the running stage to the office, or revise the report while the stage still runs."""
     panel, cycle = panel_for_member(transaction, key, leader.person, lock=True)
@@ -136,24 +148,22 @@ def report(transaction: Transaction, key: UUID, leader: Principal, new: NewRepor
     stage = check_reportable(transaction, panel, cycle, new.stage)
     dossiers = reviewed(transaction, panel, stage)
     organisations = {str(dossier.application): dossier.credit_code for dossier in dossiers}
+    last = rounds.newest_report(transaction, panel, stage)
     recommended = [str(application) for application in new.recommended]
     check_recommended(recommended, organisations)
     check_recommended([str(finding.application) for finding in new.findings], organisations)
     for verified in (entry for finding in new.findings for entry in finding.verified):
         rubric_of(cycle).item(verified.item)
-    members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
-    check_strength(members, organisations, recusals_of(transaction.session, members), parameters_of(cycle))
     if stage == "site":
         for application in organisations:
             check_site_scoring(application, {visit["application"] for visit in panel.site_plan})
-    earlier = transaction.session.scalar(select(func.max(Report.revision)).where(Report.panel == panel.id, Report.stage == stage))
     made = Report(
         panel=panel.id,
         stage=stage,
-        revision=(earlier or 0) + 1,
+        revision=last.revision + 1 if last else 1,
         text=new.text,
         recommended=recommended,
-        results=[result(transaction, panel, cycle, dossier, stage) for dossier in dossiers],
+        results=results_of(transaction, panel, cycle, dossiers, stage, last if stage != stage_of(cycle) else None),
         findings=[finding.model_dump(mode="json") for finding in new.findings],
         signed_by=leader.person,
         at=transaction.now,

@@ -109,8 +109,7 @@ def reform(transaction: Transaction, panel: Panel, found: Round, gone: Sheet) ->
             item: {**rating, "changes": {sheet: by for sheet, by in rating["changes"].items() if sheet != str(gone.id)}}
             for item, rating in found.agreed.items()
         }
-    newest = select(Report).where(Report.panel == panel.id, Report.stage == found.stage).order_by(Report.revision.desc()).limit(1)
-    report = transaction.session.scalar(newest)
+    report = newest_report(transaction, panel, found.stage)
     if report is None:
         return
     found.reopened_at = transaction.now
@@ -129,6 +128,12 @@ def reform(transaction: Transaction, panel: Panel, found: Round, gone: Sheet) ->
     transaction.session.add(revised)
     transaction.session.flush()
     tell_report(transaction, panel, revised, "2.4.5", reopened=application, without=str(gone.id), why=gone.why_withdrawn)
+
+
+def newest_report(transaction: Transaction, panel: Panel, stage: str) -> Report | None:
+    """Load a panel's last report of a stage."""
+    query = select(Report).where(Report.panel == panel.id, Report.stage == stage).order_by(Report.revision.desc()).limit(1)
+    return transaction.session.scalar(query)
 
 
 def tell_report(transaction: Transaction, panel: Panel, report: Report, clause: str, **more: Any) -> None:  # noqa: ANN401 - facts are JSON
