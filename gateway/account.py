@@ -27,7 +27,12 @@ Password = Annotated[str, Line(128)]
 LOGIN_TAKEN = Kind(409, "login_taken", "该登录名已被使用", "That login is taken")
 CHAIR_ALONE = Kind(403, "chair_alone", "监督组成员账户只能由评委会主任管理", "Supervisors' accounts are the chair's alone to manage")
 OFFICE_ALONE = Kind(403, "office_alone", "该账户由评审办管理", "This account is the review office's to manage")
-OWN_ACCOUNT = Kind(409, "own_account", "不能停用或处分自己的账户", "Your own account is not yours to disable or to sanction")
+OWN_ACCOUNT = Kind(
+    409,
+    "own_account",
+    "不能停用、处分自己的账户，也不能更改自己的身份",
+    "Your own account is not yours to disable, to sanction, or to give roles to",
+)
 
 VERIFIED_ALREADY = Kind(409, "verified_already", "该用户已经核实", "This person is verified already")
 
@@ -123,7 +128,7 @@ def check_manageable(principal: Principal, account: Account) -> None:
 
 
 def check_other(principal: Principal, account: Account) -> None:
-    """Refuse what would lock the caller out."""
+    """Refuse what nobody does to themselves: shut themselves out, or give themselves roles."""
     check_manageable(principal, account)
     if principal.person == str(account.id):
         raise Problem(OWN_ACCOUNT)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import delete
 
 from gateway.account import (
     LOGIN_TAKEN,
@@ -24,7 +25,7 @@ from gateway.account import (
 from gateway.program import Gateway
 from gateway.secret import issue_link, secret_hash
 from gateway.sessions import revoke_all
-from gateway.tables import Account, Grant, Registration, Sanction
+from gateway.tables import Account, Activation, Grant, Registration, Sanction
 from kernel.database import new_id
 from kernel.identity import Duty, Principal, roles
 from kernel.problems import Problem
@@ -179,8 +180,9 @@ def admit_client(transaction: Transaction, principal: Principal, invitation: Cli
 
 
 def disable(transaction: Transaction, account: Account) -> None:
-    """End an account's access at once; every service hears of it."""
+    """End an account's access at once, its unused links too; every service hears of it."""
     account.status = "disabled"
+    transaction.session.execute(delete(Activation).where(Activation.account_id == account.id, Activation.used_at.is_(None)))
     revoke_all(transaction.session, account)
     transaction.record("account.disabled", f"account:{account.id}", facts={"person": str(account.id)}, tell=PEERS)
 
@@ -195,6 +197,7 @@ def edit(transaction: Transaction, principal: Principal, account: Account, chang
     """Change an account's name, roles or status."""
     check_manageable(principal, account)
     if change.grants is not None:
+        check_other(principal, account)
         check_may_manage(principal, {grant.role for grant in change.grants})
         kept = [grant for grant in account.grants if grant.role == "applicant"]
         account.grants = kept

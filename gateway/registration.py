@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.account import LOGIN_TAKEN, AccountAnswer, Login, Password, add_account, answer, check_verifiable, visible_account
@@ -126,12 +126,19 @@ def register(transaction: Transaction, form: RegistrationForm) -> Registered:
 
 
 def verify(transaction: Transaction, principal: Principal, account_id: UUID) -> Account:
-    """Let a registered person act for the organisation; from the next token on."""
+    """Let a registered person act for the organisation, from the next token on; whoever did and was disabled is to be verified anew."""
     account = visible_account(transaction, principal, account_id, lock=True)
     check_verifiable(account)
     assert account.registration is not None  # noqa: S101 - checked above
     organisation = organisation_of(transaction, account.registration.credit_code)
     check_free(transaction, organisation)
+    former = (Registration.credit_code == organisation.credit_code, Registration.account_id != account.id)
+    transaction.session.execute(update(Registration).where(*former).values(verified_at=None, verified_by=None))
+    transaction.session.execute(
+        update(Grant)
+        .where(Grant.role == "applicant", Grant.org == organisation.credit_code, Grant.account_id != account.id)
+        .values(verified_at=None)
+    )
     account.registration.verified_at, account.registration.verified_by = transaction.now, principal.person
     for grant in account.grants:
         if grant.role == "applicant":

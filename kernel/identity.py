@@ -25,6 +25,7 @@ Duty = Literal["office", "chair", "vice_chair", "member"]
 
 API_AUDIENCE = "quality-award"
 ACCESS_LIFETIME = timedelta(minutes=15)
+CLOCKS_APART_SECONDS = 60
 LONGEST_TOKEN = 4096
 KEY_REFRESH_SECONDS = 60
 CACHED_TOKENS = 10_000
@@ -174,7 +175,8 @@ class Verifier:
         if decoded != claims:
             raise BadToken("claims differ")
         issued, expires = _whole(claims, "iat"), _whole(claims, "exp")
-        if not wall().timestamp() < expires <= issued + ACCESS_LIFETIME.total_seconds():
+        now = wall().timestamp()
+        if not now < expires <= issued + ACCESS_LIFETIME.total_seconds() or issued > now + CLOCKS_APART_SECONDS:
             raise BadToken("times")
         return _principal(claims)
 

@@ -9,6 +9,7 @@ import pytest
 
 from embedded.caller import Caller
 from gateway.first import ensure_first_office
+from tests.intake.applicants import credit_code
 from tests.rig import Award
 
 PASSWORD = "correct-Horse-7"  # noqa: S105 - of accounts that live as long as a test
@@ -311,3 +312,37 @@ def test_the_first_office_account_is_made_where_nobody_was_activated(award: Awar
     assert (made.path.stat().st_mode & 0o777, made.path.read_text().strip()) == (0o600, made.secret)
     assert anyone.post("/auth/activation", json={"secret": made.secret, "password": PASSWORD}).status_code == 200
     assert sign_in(anyone, made.login).json()["role"] == "committee"
+
+
+def test_nobody_gives_roles_to_themselves(award: Award, anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "committee", "duties": ["office"]}])
+    with award.client("committee", account["id"], duties=["office"]) as clerk:
+        etag = clerk.get(f"/accounts/{account['id']}").headers["etag"]
+        more = {"grants": [{"role": "committee", "duties": ["office", "chair"]}]}
+        refused = clerk.patch(f"/accounts/{account['id']}", json=more, headers={"If-Match": etag})
+        assert (refused.status_code, refused.json()["code"]) == (409, "own_account")
+
+
+def test_a_link_from_before_an_account_was_disabled_is_no_longer_good(anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    path = f"/accounts/{account['id']}"
+    link = office.post(f"{path}/activation-links", json={"purpose": "reset"}).json()["activation"]
+    for status in ("disabled", "active"):
+        assert office.patch(path, json={"status": status}, headers={"If-Match": office.get(path).headers["etag"]}).is_success
+    used = anyone.post("/auth/password-reset", json={"secret": link, "password": PASSWORD})
+    assert (used.status_code, used.json()["code"]) == (400, "secret_invalid")
+
+
+def test_who_was_disabled_does_not_come_back_beside_who_was_verified_since(anyone: Caller, office: Caller) -> None:
+    form = {"credit_code": credit_code(909), "organisation": "某公司", "township": "330703101", "password": PASSWORD, "name": "王某"}
+    first, second = (a_login(), a_login())
+    former = anyone.post("/auth/registrations", json=form | {"login": first}).json()["account"]
+    assert office.post(f"/accounts/{former}/verification").is_success
+    etag = office.get(f"/accounts/{former}").headers["etag"]
+    assert office.patch(f"/accounts/{former}", json={"status": "disabled"}, headers={"If-Match": etag}).is_success
+    successor = anyone.post("/auth/registrations", json=form | {"login": second}).json()["account"]
+    assert office.post(f"/accounts/{successor}/verification").is_success
+    etag = office.get(f"/accounts/{former}").headers["etag"]
+    assert office.patch(f"/accounts/{former}", json={"status": "active"}, headers={"If-Match": etag}).is_success
+    orgs = [anyone.get("/me", headers=bearer(sign_in(anyone, login).json()["access_token"])).json()["org"] for login in (first, second)]
+    assert orgs == [None, form["credit_code"]]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jose import jws
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +21,7 @@ from gateway.keys import SigningKeys
 from gateway.tokens import Signer
 from kernel.clock import wall
 from kernel.identity import service_audience
+from kernel.settings import ServiceName
 from tests.rig import Award
 
 T = TypeVar("T")
@@ -79,6 +81,55 @@ def part(content: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
+ODD_CLAIMS: tuple[dict[str, object], ...] = (
+    {"exp": 2**62}, {"exp": "9999999999"}, {"exp": 1e10}, {"exp": True}, {"exp": None}, {"iat": None}, {"iat": 2**62}, {"iat": "0"},
+    {"aud": None}, {"aud": ["quality-award"]}, {"aud": "quality-award/gateway "}, {"iss": None}, {"iss": "another"},
+    {"iss": ["quality-award"]},
+    {"sub": None}, {"sub": ""}, {"sub": 1}, {"sub": "a b"}, {"sub": "x" * 65}, {"sub": "p1\n"}, {"sub": {"a": 1}}, {"jti": None},
+    {"jti": 7},
+    {"role": ""}, {"role": ["committee"]}, {"role": "Reviewer"}, {"role": "committee", "duties": "office"},
+    {"role": "committee", "duties": ["king"]}, {"role": "committee", "duties": [["office"]]}, {"org": 1}, {"body": ["x"]},
+    {"scope": ["service"]},
+    {"nbf": 2**40}, {"nbf": "soon"},
+)  # fmt: skip
+
+
+def odd_headers(kid: str) -> list[object]:
+    good = {"alg": "RS256", "typ": "at+jwt", "kid": kid}
+    deep: object = kid
+    for _ in range(30):
+        deep = [deep]
+    changes: list[dict[str, object]] = [
+        {"alg": "RS384"}, {"alg": "PS256"}, {"alg": "ES256"}, {"alg": "None"}, {"alg": None}, {"alg": ["RS256"]}, {"typ": "JWT"},
+        {"typ": None},
+        {"kid": None}, {"kid": 1}, {"kid": [kid]}, {"kid": deep}, {"kid": ""}, {"kid": f"{kid}' or '1'='1"}, {"jku": "http://127.0.0.1/"},
+        {"x5u": "http://127.0.0.1/"}, {"crit": ["exp"]}, {"b64": False}, {"zip": "DEF"},
+    ]  # fmt: skip
+    return [*(good | change for change in changes), [], "RS256", 1, None, {}]
+
+
+def odd_claim(award: Award, kid: str, claim: dict[str, object]) -> str:
+    """Sign claims as nobody but the door could: even then they must be what they should be."""
+    content = json.loads(base64.urlsafe_b64decode(signed(award, {"role": "reviewer"}).split(".")[1] + "=="))
+    return jws.sign(
+        {name: value for name, value in (content | claim).items() if value is not None},
+        award.product.door.gateway.keys.signing_pem(),
+        {"typ": "at+jwt", "kid": kid},
+        "RS256",
+    )
+
+
+def odd_forms(head: str, claims: str, signature: str) -> list[str]:
+    nested = base64.urlsafe_b64encode(b"[" * 2000).rstrip(b"=").decode()
+    twice = base64.urlsafe_b64encode(b'{"alg":"RS256","alg":"RS256","typ":"at+jwt","kid":"1"}').rstrip(b"=").decode()
+    return [
+        f"{head}.{claims}", f"{head}.{claims}.{signature}.{signature}", f".{claims}.{signature}", f"{head}..{signature}", "..", ".",
+        f"{nested}.{claims}.{signature}", f"{twice}.{claims}.{signature}", f"{head}.{nested}.{signature}",
+        f"{head}.{claims}.{signature[:-2]}",
+        f"{head}.{claims}.{signature}=", f"{head} .{claims}.{signature}", f"{head}.{claims}.{signature}, Bearer x", "\xe9" * 20,
+    ]  # fmt: skip
+
+
 def forged(award: Award) -> dict[str, str]:
     good = signed(award, {"role": "reviewer"})
     head, claims, signature = good.split(".")
@@ -102,13 +153,32 @@ def forged(award: Award) -> dict[str, str]:
         "a subject with a path": signed(award, {"role": "reviewer"}, subject="../p1"),
         "not base64": f"{head}.{claims}=.{signature}",
         "too long": f"{head}.{claims}.{'A' * 5000}",
+        **{f"header {content}": f"{part(content)}.{claims}.{signature}" for content in odd_headers(kid)},
+        **{f"claims {claim}": odd_claim(award, kid, claim) for claim in ODD_CLAIMS},
+        **{f"form {number}": token for number, token in enumerate(odd_forms(head, claims, signature))},
     }
 
 
-def test_a_forged_token_is_401_whatever_is_wrong_with_it(award: Award, anyone: Caller) -> None:
-    for what, token in forged(award).items():
-        answer = anyone.get("/me", headers={"Authorization": f"Bearer {token}"})
-        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), what
+def test_a_forged_token_is_401_whatever_is_wrong_with_it_at_the_door_and_at_every_service(award: Award, anyone: Caller) -> None:
+    tokens = forged(award)
+    assert len(tokens) > 80
+    own = {name: signed(award, {"role": "reviewer"}, audience=service_audience(name)) for name in BEHIND}
+
+    async def ask(name: ServiceName) -> None:
+        transport = httpx.ASGITransport(award.product.programs[name])
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{name}") as client:
+            for what, token in tokens.items():
+                if what == "a service's audience" and name == "intake":
+                    continue
+                answer = await client.get("/internal/tasks", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
+                assert (answer.status_code, answer.json().get("code")) == (401, "unauthenticated"), f"{name}: {what}"
+            assert (await client.get("/internal/tasks", headers={"Authorization": f"Bearer {own[name]}"})).status_code == 200
+
+    for what, token in tokens.items():
+        answer = anyone.get("/me", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
+        assert (answer.status_code, answer.json().get("code")) == (401, "unauthenticated"), what
+    for name in BEHIND:
+        asyncio.run(ask(name))
     assert anyone.get("/me", headers={"Authorization": f"Bearer {signed(award, {'role': 'reviewer'})}"}).status_code == 200
     assert anyone.get("/me", headers={"Authorization": "Basic Og=="}).status_code == 401
     assert anyone.get("/me").status_code == 401
