@@ -182,7 +182,7 @@ def tell_honour(transaction: Transaction, award: Award) -> None:
     transaction.record("honour.changed", f"award:{award.id}", clause=award.revocation_clause, facts=facts, tell=("intake",))
 
 
-def visible_to(transaction: Transaction, watcher: Principal) -> ColumnElement[bool]:
+def visible_to(watcher: Principal) -> ColumnElement[bool]:
     """Say in SQL which awards a caller may see.
 
     One that is published is everybody's but the supervision group's, which sees its own cycle's alone; one that is not is for the
@@ -193,7 +193,6 @@ def visible_to(transaction: Transaction, watcher: Principal) -> ColumnElement[bo
         return (Award.credit_code == watcher.org) & published
     unrecused = Award.credit_code.not_in(select(Recusal.credit_code).where(Recusal.person == watcher.person))
     if watcher.role == "supervisor":
-        note_reading(transaction, watcher)
         watched = select(Supervisor.cycle_id).join(Cycle).where(Supervisor.person == watcher.person, Cycle.phase.not_in(ENDED))
         return Award.cycle_id.in_(watched) & unrecused
     if watcher.has_duty("office"):
@@ -204,9 +203,11 @@ def visible_to(transaction: Transaction, watcher: Principal) -> ColumnElement[bo
 
 def find_award(transaction: Transaction, watcher: Principal, award_id: UUID) -> Award:
     """Load an award that the caller may see; 404 for any other."""
-    award = transaction.session.scalar(select(Award).where(Award.id == award_id, visible_to(transaction, watcher)))
+    award = transaction.session.scalar(select(Award).where(Award.id == award_id, visible_to(watcher)))
     if award is None:
         raise absent()
+    if watcher.role == "supervisor":
+        note_reading(transaction, watcher)
     return award
 
 
@@ -280,7 +281,9 @@ def list_awards(
     cursor: Cursor = None,
 ) -> Page[AwardAnswer]:
     """List the awards that the caller may see: an applicant its own organisation's, a supervisor those of the year it watches."""
-    statement = select(Award).where(visible_to(transaction, watcher))
+    if watcher.role == "supervisor":
+        note_reading(transaction, watcher)
+    statement = select(Award).where(visible_to(watcher))
     if year is not None:
         statement = statement.where(Award.year == year)
     if credit_code is not None:

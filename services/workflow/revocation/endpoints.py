@@ -13,6 +13,7 @@ from kernel.wire import Page
 from regulation import lifecycle
 from regulation.revocation import amount_to_recover, clause_of
 from services.workflow.award import paid_for, recovered_of, visible_to
+from services.workflow.course import note_reading
 from services.workflow.results import title_of
 from services.workflow.revocation.schemas import (
     CaseAnswer,
@@ -113,7 +114,8 @@ def list_cases(
     mine = select(Recusal.credit_code).where(Recusal.person == reader.person)
     statement = select(RevocationCase).join(Award, Award.id == RevocationCase.award_id).where(Award.credit_code.not_in(mine))
     if reader.role == "supervisor":
-        statement = statement.where(Award.id.in_(select(Award.id).where(visible_to(transaction, reader))))
+        note_reading(transaction, reader)
+        statement = statement.where(visible_to(reader))
     if award is not None:
         statement = statement.where(RevocationCase.award_id == award)
     found, following = paginate(transaction.session, statement, RevocationCase.id, cursor, limit)
