@@ -172,3 +172,16 @@ def test_a_sheet_rated_as_a_whole_and_a_reviewer_who_tells_nobody_apart_are_to_b
     kinds = {(one.kind, given_.reviewers[one.reviewer]) for one in found.signs}
     assert {("halo", "d"), ("range_restriction", "d"), ("central_tendency", "d")} <= kinds
     assert all(person == "d" for kind, person in kinds if kind in {"range_restriction", "central_tendency"})
+
+
+@pytest.mark.parametrize("left_out", [set(), {("2", "c")}])
+def test_sheets_that_are_all_alike_are_no_fault(left_out: set[tuple[str, str]]) -> None:
+    pairs = [(application, person) for application in "0123" for person in "abc" if (application, person) not in left_out]
+    found = advise(evidence([sheet(at, *pair) for at, pair in enumerate(pairs)], GBT), {"quality": 610, "innovation": 600}, 2, draws=400)
+    [part] = found.parts
+    assert part.compared is not None
+    assert part.compared.found.applicants == pytest.approx([600] * 4)
+    assert part.compared.reaches["quality"].tolist() == [0] * 4
+    assert part.compared.among_best == pytest.approx([0.5] * 4, abs=0.12)
+    assert set(found.alphas.values()) == {None}
+    assert found.signs == []
