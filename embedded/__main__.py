@@ -17,9 +17,11 @@ def arguments() -> argparse.Namespace:
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--port", type=int, default=8000)
     run.add_argument("--environment", choices=["production", "demo", "test"], default="production")
+    run.add_argument("--edition", help="the edition of the regulation (default: the shipped one)")
     year = commands.add_parser("demo", help="drive one award year by HTTP alone")
     year.add_argument("--url", help="an address that serves environment demo already; without it one is started")
     year.add_argument("--activation", help="the first office account's activation secret, with --url")
+    year.add_argument("--edition", default="jindong-2022", help="the edition of the regulation to play the year under")
     year.add_argument("--result", type=Path, default=Path("demo-result.json"))
     return parser.parse_args()
 
@@ -29,11 +31,11 @@ def main() -> int:
     given = arguments()
     try:
         if given.command == "run":
-            serve(given.data.absolute(), given.host, given.port, given.environment)
+            serve(given.data.absolute(), given.host, given.port, given.environment, given.edition)
             return 0
         from embedded import demo  # noqa: PLC0415 - serving needs no demo, and starts sooner without
 
-        return demo.run(given.url, given.activation, given.result)
+        return demo.run(given.url, given.activation, given.result, given.edition)
     except KeyboardInterrupt:
         return 0 if given.command == "run" else 130
     except (CannotServeError, PostgresError) as error:

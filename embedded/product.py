@@ -64,8 +64,10 @@ def migrated(server: postgres.Server, database: str, kept: Secrets) -> None:
 class Product:
     """The door with everything behind it; an ASGI application whose lifespan is that of all four programs."""
 
-    def __init__(self, server: postgres.Server, database: str, folder: Path, kept: Secrets, environment: Environment) -> None:
-        """Compose; nothing runs before the lifespan begins."""
+    def __init__(
+        self, server: postgres.Server, database: str, folder: Path, kept: Secrets, environment: Environment, edition: str | None = None
+    ) -> None:
+        """Compose; nothing runs before the lifespan begins. Without an edition named, the settings say which is the deployment's."""
 
         def url(service: str) -> URL:
             return server.url(service, kept.passwords[service], database)
@@ -77,7 +79,7 @@ class Product:
                 "service_secret": SecretStr(kept.clients[service]),
                 "record_seed": SecretStr(kept.seeds[service]),
                 "files": folder / "files",
-            }
+            } | ({"edition": edition} if edition else {})
 
         self.programs: dict[ServiceName, FastAPI] = {}
         transports = {name: httpx.ASGITransport(self._reach(name), raise_app_exceptions=False) for name in SERVICES}

@@ -14,6 +14,7 @@ from embedded.product import DATABASE, Product, kept_secrets, migrated
 from gateway.first import ensure_first_office
 from kernel import logs
 from kernel.settings import Environment
+from regulation.edition import names
 
 
 class CannotServeError(Exception):
@@ -32,8 +33,10 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def prepared(folder: Path, environment: Environment) -> Iterator[Product]:
+def prepared(folder: Path, environment: Environment, edition: str | None) -> Iterator[Product]:
     """Start the database in `folder`, bring it up to date, and compose the product over it."""
+    if edition is not None and edition not in names():
+        raise CannotServeError(f"There is no edition {edition}; there are {', '.join(names())}.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = kept_secrets(folder)
@@ -41,13 +44,13 @@ def prepared(folder: Path, environment: Environment) -> Iterator[Product]:
         raise CannotServeError(f"The data folder {folder} can't be written: {error.strerror}.") from error
     with postgres.running(folder / "postgresql") as server:
         migrated(server, DATABASE, kept)
-        yield Product(server, DATABASE, folder, kept, environment)
+        yield Product(server, DATABASE, folder, kept, environment, edition)
 
 
-def serve(folder: Path, host: str, port: int, environment: Environment) -> None:
+def serve(folder: Path, host: str, port: int, environment: Environment, edition: str | None = None) -> None:
     """Serve until Ctrl-C, which stops all of it."""
     listener = bound(host, port)
-    with listener, prepared(folder, environment) as product:
+    with listener, prepared(folder, environment, edition) as product:
         logs.configure("WARNING")
         first = ensure_first_office(product.door.gateway, product.door.gateway.settings)
         address = f"http://{host}:{listener.getsockname()[1]}"

@@ -52,7 +52,6 @@ ROUTES: Mapping[str, ServiceName] = {
     "/notices": "workflow",
     "/objections": "workflow",
     "/awards": "workflow",
-    "/meetings": "workflow",
     "/revocation-cases": "workflow",
     "/external-honours": "workflow",
     "/findings": "workflow",

@@ -15,7 +15,7 @@ from gateway.tables import Account
 from kernel.identity import Duty, Principal, Role, SignedIn
 from kernel.logs import log
 from kernel.requests import Transaction
-from kernel.service import Task, router
+from kernel.service import Task, explained, router
 from kernel.settings import ServiceName
 from kernel.wire import Answer
 
@@ -68,7 +68,7 @@ def account_of(gateway: Gateway, person: Principal, request: Request) -> tuple[M
             tasks=[],
             missing=[],
         )
-        return me, registrations_to_verify(Transaction(session, request), person)
+        return me, explained(registrations_to_verify(Transaction(session, request), person), gateway.settings.edition)
 
 
 def _is_id(person: str) -> bool:

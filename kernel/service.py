@@ -1,6 +1,6 @@
 """A service as one ASGI application: its routes, its record, its relay, its health, its errors."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
 from kernel.settings import Environment, ServiceName, Settings
 from kernel.wire import Answer, Body, Id, Instant
+from regulation import edition
 
 API = "/api/v1"
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
@@ -56,6 +57,14 @@ class Task(Answer):
     href: str
     due: datetime | None = None
     clause: str | None = None
+    why: str | None = None
+    """The text of the clause that has this person act, where the task says nothing of its own."""
+
+
+def explained(tasks: Iterable[Task], edition_name: str) -> list[Task]:
+    """Say of each task why it is this person's: by the text of its clause."""
+    clauses = edition.load(edition_name).clauses
+    return [task.model_copy(update={"why": task.why or (clauses[task.clause].text if task.clause else None)}) for task in tasks]
 
 
 Tasks = Callable[[Transaction, Principal], Sequence[Task]]
@@ -228,7 +237,7 @@ def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, envi
 
     @internal.get("/tasks")
     def list_tasks(person: SignedIn, transaction: InTransaction) -> list[Task]:
-        return list(tasks(transaction, person)) if tasks else []
+        return explained(tasks(transaction, person), transaction.service.settings.edition) if tasks else []
 
     if environment != "production":
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from embedded.demo import applying, deciding, reviewing, setting_out
 from embedded.demo.cast import ORGANISATIONS, YEAR
+from embedded.demo.scenario import SCENARIOS, Scenario
 from embedded.demo.stage import Stage, StoppedError
 from embedded.demo.year import Year
 from embedded.serve import CannotServeError
@@ -25,23 +26,30 @@ STOP_SECONDS = 30
 INTERRUPTED = 130
 
 
-def run(url: str | None, activation: str | None, result: Path) -> int:
-    """Play the year against `url`, or against a server of its own; gives the exit status: 0 only without any surprise."""
+def run(url: str | None, activation: str | None, result: Path, edition: str) -> int:
+    """Play the year under an edition against `url`, or against a server of its own; gives the exit status: 0 only without any surprise."""
+    if edition not in SCENARIOS:
+        raise CannotServeError(f"The demo year is written for the editions {', '.join(SCENARIOS)}.")
+    scenario = SCENARIOS[edition]
     if url is not None:
         if activation is None:
             raise CannotServeError("With --url the first office account's activation secret is needed: give --activation.")
-        return play(url.rstrip("/"), activation, result)
+        return play(url.rstrip("/"), activation, result, scenario)
     try:
-        with TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder, served(Path(folder)) as started:
-            return play(*started, result)
+        with (
+            TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder,
+            served(Path(folder), edition) as started,
+        ):
+            return play(*started, result, scenario)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, str]]:
+def served(folder: Path, edition: str) -> Iterator[tuple[str, str]]:
     """Serve in a process of its own, on a free port and with this folder; gives the address and the first activation secret."""
     command = [sys.executable, "-m", "embedded", "run", "--environment", "demo", "--port", "0", "--data", str(folder / "data")]
+    command += ["--edition", edition]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as server:  # noqa: S603 - our own program
         try:
             yield told_by(server)
@@ -64,7 +72,7 @@ def told_by(server: subprocess.Popen[str]) -> tuple[str, str]:
     raise CannotServeError("The demo's server did not start.")
 
 
-def play(url: str, activation: str, result: Path) -> int:
+def play(url: str, activation: str, result: Path, scenario: Scenario) -> int:
     """Play every scene, tell how it went, and write the result."""
     console = Console(highlight=False)
     bar = Progress(
@@ -78,7 +86,7 @@ def play(url: str, activation: str, result: Path) -> int:
     )
     with bar:
         task = bar.add_task("", total=len(SCENES), steps=0)
-        year = Year(Stage(url, lambda _scene, steps: bar.update(task, steps=steps)), activation)
+        year = Year(Stage(url, lambda _scene, steps: bar.update(task, steps=steps)), activation, scenario)
         perform(year, bar, task, console)
     show(year, console)
     write(year, result)
@@ -121,6 +129,7 @@ def write(year: Year, result: Path) -> None:
     order = {title: number for number, (title, _) in enumerate(SCENES)}
     content = {
         "year": YEAR,
+        "edition": year.scenario.edition,
         "winners": year.result.get("winners", []),
         "scores": {
             ORGANISATIONS[key].name: {"twentieths": score["numerator"], "of": score["denominator"]}

@@ -36,10 +36,10 @@ def profile(one: Organisation) -> dict[str, Any]:
     }
 
 
-def sections(one: Organisation) -> Mapping[str, dict[str, Any]]:
+def sections(one: Organisation, awards: tuple[str, ...]) -> Mapping[str, dict[str, Any]]:
     """Give what an organisation writes into the form."""
     parts = ("leadership", "strategy", "customers", "resources", "processes", "measurement", "results")
-    innovation = [{"field": "standards", "result": "主导制定团体标准2项。"}] if "innovation" in one.awards else []
+    innovation = [{"field": "standards", "result": "主导制定团体标准2项。"}] if "innovation" in awards else []
     written: dict[str, dict[str, Any]] = {
         "declarations": {"voluntary": True, "truthful": True, "signatory": "方虚构", "signed_on": "2026-02-24"},
         "overview": {"summary": f"{one.name}，纯属虚构。", "employees": 120, "products": "示例产品与服务"},
@@ -152,9 +152,9 @@ def introduce(year: Year) -> None:
 def write(year: Year, key: str) -> None:
     """Start an application, fill in the form, and attach a proof."""
     one, person = ORGANISATIONS[key], applicant(year, key)
-    start = {"cycle": year.cycle, "awards": list(one.awards), "field": one.field, "fallback": one.fallback}
+    start = {"cycle": year.cycle, "awards": list(year.scenario.awards_of(key)), "field": one.field, "fallback": one.fallback}
     year.applications[key] = person.expect("POST", "/applications", start)["id"]
-    for name, content in sections(one).items():
+    for name, content in sections(one, year.scenario.awards_of(key)).items():
         person.expect("PUT", f"{year.path(key)}/sections/{name}", content, version=0)
     kept = person.expect(
         "POST",
@@ -225,7 +225,7 @@ def hand_in(year: Year) -> None:
     refuse("oldscar", "3.3.1", "veto_violation", "a serious violation exactly three years back")
     for key, clause in zip(UNFIT, ("3.2.1", "3.2.7", "3.3.1"), strict=True):
         year.stop(key, "submission", clause)
-    written = sections(ORGANISATIONS["amber"])
+    written = sections(ORGANISATIONS["amber"], year.scenario.awards_of("amber"))
     rewrite("amber", "declarations", written["declarations"] | {"voluntary": False})
     refuse("amber", "1.4", "not_voluntary", "an application without the declaration of voluntariness")
     rewrite("amber", "declarations", written["declarations"])
@@ -260,7 +260,7 @@ def be_endorsed(year: Year) -> None:
 def settle_the_rest(year: Year) -> None:
     """Settle the rest: one comes back corrected, one waits for its third birthday, one withdraws, one misses the window by an instant."""
     year.stage.at("2026-03-13T10:00:00+08:00")
-    overview = sections(ORGANISATIONS["firefly"])["overview"]
+    overview = sections(ORGANISATIONS["firefly"], year.scenario.awards_of("firefly"))["overview"]
     applicant(year, "firefly").expect("PUT", f"{year.path('firefly')}/sections/overview", overview | {"employees": 121}, version=1)
     submit(year, "firefly")
     endorse(year, "firefly", "2026-03-13")

@@ -142,21 +142,3 @@ COMMITTEE = (
 SUPERVISORS = ("supervisor-one", "supervisor-two", "supervisor-three")
 REVIEWERS = tuple(f"reviewer-{number:02}" for number in range(1, 13))
 UNQUALIFIED = "reviewer-13"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel: its members by number, the first of whom leads, and what it reviews."""
-
-    name: str
-    members: tuple[int, ...]
-    applications: tuple[str, ...]
-
-
-PANELS = (
-    Panel("第一评审组", (1, 2, 3, 4), ("bamboo", "lateryce", "frostleaf", "dipper")),
-    Panel("第二评审组", (4, 5, 6, 7), ("egret", "inkstone", "crabapple", "tundra")),
-    Panel("第三评审组", (7, 8, 9, 10), ("redpine", "stonebridge", "windbell", "bamboobrook")),
-    Panel("第四评审组", (10, 11, 12, 1), ("cloudsail", "firefly", "wheatwave", "amber")),
-)
-"""Reviewers 1, 4, 7 and 10 sit on two panels each, so that all four are connected."""

@@ -3,54 +3,20 @@
 from typing import Any
 
 from embedded.demo.applying import applicant
-from embedded.demo.cast import COMMITTEE, ORGANISATIONS, PANELS, SUPERVISORS, YEAR
+from embedded.demo.cast import COMMITTEE, ORGANISATIONS, SUPERVISORS, YEAR
 from embedded.demo.stage import Person
 from embedded.demo.year import EVERYBODY_YES, Scene, Year
 
-NAMED = {
-    "bamboo": "quality",
-    "egret": "quality",
-    "inkstone": "quality",
-    "redpine": "quality",
-    "cloudsail": "innovation",
-    "lateryce": "innovation",
-    "stonebridge": "innovation",
-}
 RECUSED = "member-three"
-OTHERWISE: dict[str, dict[str, str]] = {
-    "inkstone": {"member-four": "no"},
-    "redpine": {"vice-two": "no", "member-one": "no"},
-    "lateryce": {"vice-one": "abstain"},
-    "stonebridge": {"vice-one": "no", "member-one": "no", "member-two": "no"},
-}
-"""Whoever doesn't vote yes, by name voted on."""
-COUNTED = {
-    "bamboo": (7, 0, 0, 0),
-    "egret": (6, 0, 0, 1),
-    "inkstone": (6, 1, 0, 0),
-    "redpine": (5, 2, 0, 0),
-    "cloudsail": (7, 0, 0, 0),
-    "lateryce": (6, 0, 1, 0),
-    "stonebridge": (4, 3, 0, 0),
-}
-"""By hand: yes, no, abstained, recused. All seven pass; redpine, with the fewest votes for a Quality Award, finds no seat."""
-PRIZES = {
-    "bamboo": 350_000,
-    "egret": 500_000,
-    "inkstone": 500_000,
-    "cloudsail": 150_000,
-    "lateryce": 150_000,
-    "stonebridge": 150_000,
-}
-"""By hand (6.1): bamboo has the Innovation Award of 2023."""
 
 
 def vote(year: Year) -> None:
     """Vote on each name in a named ballot of its own; recusals and the quorum are frozen first."""
     year.stage.at("2026-07-06T14:00:00+08:00")
     office, stage = year.office, year.stage
-    names = [{"application": year.applications[key], "award": award} for key, award in NAMED.items()]
-    outside = {"application": year.applications["windbell"], "award": "innovation"}
+    names = [{"application": year.applications[key], "award": award} for key, award in year.scenario.named.items()]
+    outsider, sought = year.scenario.too_low
+    outside = {"application": year.applications[outsider], "award": sought}
     motion = {"kind": "winners", "title": "审议拟获奖组织名单", "names": [*names, outside]}
     office.refused("5.4.1", "a motion for whoever is no candidate", "POST", f"{year.here}/motions", motion, code="candidate_not_open")
     opened = office.expect("POST", f"{year.here}/motions", motion | {"names": names})["id"]
@@ -73,25 +39,32 @@ def vote(year: Year) -> None:
     year.people[RECUSED].refused("2.4.5", "a recused member's vote", "POST", ballots, on_egret, code="member_recused")
 
     def cast(login: str) -> None:
-        for key in NAMED:
+        for key in year.scenario.named:
             if (login, key) != (RECUSED, "egret"):
-                choice = OTHERWISE.get(key, {}).get(login, "yes")
+                choice = year.scenario.otherwise.get(key, {}).get(login, "yes")
                 year.people[login].expect("POST", ballots, {"name": year.applications[key], "vote": choice})
 
     stage.together(cast, [member.key for member in COMMITTEE])
-    year.chair.refused("5.4.2", "a second vote on a name", "POST", ballots, early, code="voted_already")
+    if year.scenario.rules["voting"]["votes_changeable"]:
+        for choice in ("no", "yes"):
+            year.chair.expect("POST", ballots, early | {"vote": choice})
+    else:
+        year.chair.refused("5.4.2", "a second vote on a name", "POST", ballots, early, code="voted_already")
     closed = office.expect("POST", f"/motions/{opened}/closing")
     found = {year.key_of(one["application"]): one for one in closed["ballots"]}
     tallies = {key: tuple(one["tally"][part] for part in ("yes", "no", "abstain", "recused")) for key, one in found.items()}
-    stage.check("every ballot's count", tallies, COUNTED)
+    stage.check("secret or named", closed["secret"], year.scenario.rules["voting"]["ballot"] == "secret")
+    shown = {vote["choice"] is not None for one in closed["ballots"] for vote in one["votes"]}
+    stage.check("a secret ballot tells no choice", shown, {not closed["secret"]})
+    stage.check("every ballot's count", tallies, year.scenario.counted)
     stage.check("egret's roll and base", (found["egret"]["tally"]["roster"], found["egret"]["tally"]["base"]), (7, 6))
     stage.check("every name passed", {one["outcome"] for one in closed["ballots"]}, {"passed"})
-    stage.check("the winners", {key for key, one in found.items() if one["won"]}, set(PRIZES))
+    stage.check("the winners", {key for key, one in found.items() if one["won"]}, set(year.scenario.prizes))
     year.stop("redpine", "deliberation", "1.5")
 
 
 def give_notice(year: Year) -> None:
-    """Put the winners before the public for seven days, and no fourth."""
+    """Put the winners before the public for the edition's days, and not one too many."""
     year.stage.at("2026-07-08T10:00:00+08:00")
     notice = {"text": f"{YEAR}年度拟获奖组织名单公示（虚构）", "medium": "虚构金东新闻"}
 
@@ -99,12 +72,14 @@ def give_notice(year: Year) -> None:
         return notice | {"names": [{"application": year.applications[key], "motion": year.result["motion"]} for key in keys]}
 
     path = f"{year.here}/notices"
-    year.office.refused("1.5", "a fourth winner of the Quality Award", "POST", path, names(*PRIZES, "redpine"), code="too_many_winners")
-    published = year.office.expect("POST", path, names(*PRIZES))
-    year.stage.check("seven full days", (published["days"], published["ends_at"][:19]), (7, "2026-07-16T00:00:00"))
+    year.office.refused(
+        "1.5", "one winner of the Quality Award too many", "POST", path, names(*year.scenario.prizes, "redpine"), code="too_many_winners"
+    )
+    published = year.office.expect("POST", path, names(*year.scenario.prizes))
+    year.stage.check("full days", (published["days"], published["ends_at"][:19]), (year.scenario.notice_days, "2026-07-16T00:00:00"))
     year.result["notice"] = published["id"]
     seen = Person(year.stage, "anybody").every("/public/notices")
-    year.stage.check("the public reads it", {year.key_of(name["application"]) for name in seen[0]["names"]}, set(PRIZES))
+    year.stage.check("the public reads it", {year.key_of(name["application"]) for name in seen[0]["names"]}, set(year.scenario.prizes))
 
 
 def object_and_rule(year: Year) -> None:
@@ -112,7 +87,7 @@ def object_and_rule(year: Year) -> None:
     year.stage.at("2026-07-10T09:00:00+08:00")
     office, stage, anybody = year.office, year.stage, Person(year.stage, "anybody")
     path = f"/notices/{year.result['notice']}/objections"
-    words = {"text": "该企业去年被投诉，请核实。", "application": year.applications["inkstone"]}
+    words = {"text": "该企业去年被投诉，请核实。", "application": year.applications[year.scenario.objected_to]}
     serious = anybody.expect("POST", path, words)
     vague = anybody.expect("POST", path, {"text": "我不喜欢这份名单。"})
     decision = {"decision": "approve", "document_number": "虚构政发〔2026〕12号", "dated": "2026-07-10"}
@@ -143,12 +118,12 @@ def object_and_rule(year: Year) -> None:
 
 
 def approve(year: Year) -> None:
-    """Approve at the midnight after the seventh day, not an instant before."""
+    """Approve at the midnight after the last day, not an instant before."""
     office, path = year.office, f"{year.here}/approval"
     decision = {"decision": "approve", "document_number": "虚构政发〔2026〕12号", "dated": "2026-07-16"}
     year.stage.at("2026-07-15T23:59:59.999999+08:00")
     last_day = decision | {"dated": "2026-07-15"}
-    office.refused("5.4.3", "approval in the last instant of the seventh day", "POST", path, last_day, code="notice_running")
+    office.refused("5.4.3", "approval in the last instant of the notice", "POST", path, last_day, code="notice_running")
     year.stage.at("2026-07-16T00:00:00+08:00")
     anybody, objections = Person(year.stage, "anybody"), f"/notices/{year.result['notice']}/objections"
     anybody.refused("5.4.2", "an objection after the notice", "POST", objections, {"text": "迟到的异议。"}, code="notice_over")
@@ -158,7 +133,7 @@ def approve(year: Year) -> None:
     office.refused("5.4.3", "a document dated within the notice", "POST", path, last_day, code="document_before_notice_end")
     approved = office.expect("POST", path, decision)
     prizes = {year.key_of(award["application"]): award["prize"] for award in approved["awards"]}
-    year.stage.check("the prizes", prizes, PRIZES)
+    year.stage.check("the prizes", prizes, year.scenario.prizes)
     applicant(year, "bamboo").absent(f"/awards/{approved['awards'][0]['id']}")
 
 
@@ -171,33 +146,40 @@ def publish(year: Year) -> None:
     awards = {year.key_of(award["application"]): award for award in published["awards"]}
     stage.check("every award is published", {award["status"] for award in awards.values()}, {"published"})
     year.result["winners"] = [
-        {"organisation": ORGANISATIONS[key].name, "award": awards[key]["award"], "prize": awards[key]["prize"]} for key in PRIZES
+        {"organisation": ORGANISATIONS[key].name, "award": awards[key]["award"], "prize": awards[key]["prize"]}
+        for key in year.scenario.prizes
     ]
-    stage.check("awards as voted", {key: award["award"] for key, award in awards.items()}, {key: NAMED[key] for key in PRIZES})
+    stage.check(
+        "awards as voted",
+        {key: award["award"] for key, award in awards.items()},
+        {key: year.scenario.named[key] for key in year.scenario.prizes},
+    )
     earlier = [(one["award"], one["year"]) for one in awards["bamboo"]["earlier"]]
-    stage.check("what bamboo's prize rests on", earlier, [("innovation", 2023)])
-    path = f"/awards/{awards['bamboo']['id']}/payments"
-    payment = {"amount": 350_000, "paid_on": "2026-07-20", "voucher": "虚构凭证-0117"}
-    stage.check("paid", office.expect("POST", path, payment)["paid"], 350_000)
+    stage.check("what bamboo's prize rests on", earlier, [year.scenario.earlier[:2]])
+    path, prize = f"/awards/{awards['bamboo']['id']}/payments", year.scenario.prizes["bamboo"]
+    payment = {"amount": prize, "paid_on": "2026-07-20", "voucher": "虚构凭证-0117"}
+    stage.check("paid", office.expect("POST", path, payment)["paid"], prize)
     office.refused("6.1", "a payment beyond the prize", "POST", path, payment | {"voucher": "虚构凭证-0118"}, code="prize_exceeded")
     budget = office.expect("GET", f"{year.here}/budget")
-    stage.check("the budget", (budget["committed"], budget["paid"]), (1_800_000, 350_000))
+    stage.check("the budget", (budget["committed"], budget["paid"]), (sum(year.scenario.prizes.values()), prize))
     mine = applicant(year, "bamboo").every("/awards")
-    stage.check("a winner sees its own awards", {(one["award"], one["year"]) for one in mine}, {("quality", YEAR), ("innovation", 2023)})
+    stage.check(
+        "a winner sees its own awards", {(one["award"], one["year"]) for one in mine}, {("quality", YEAR), year.scenario.earlier[:2]}
+    )
 
 
 def pull(year: Year) -> None:
     """Pull the results as the district's data platform."""
     invited = year.office.expect("POST", "/accounts", {"kind": "client", "name": "虚构公共数据平台", "scopes": ["results:read"]})
     platform = Person(year.stage, "platform").sign_in_as_machine(invited["id"], invited["client_secret"])
-    wanted = {(ORGANISATIONS[key].code, NAMED[key], prize) for key, prize in PRIZES.items()}
+    wanted = {(ORGANISATIONS[key].code, year.scenario.named[key], prize) for key, prize in year.scenario.prizes.items()}
     found = platform.every("/results", year=str(YEAR))
     year.stage.check("results", {(one["credit_code"], one["award"], one["prize"]) for one in found}, wanted)
     lines = platform.text("/results.csv").strip().splitlines()
-    year.stage.check("results as CSV", len(lines), 1 + len(PRIZES) + 1)  # a header, this year's, and the imported one
+    year.stage.check("results as CSV", len(lines), 1 + len(year.scenario.prizes) + 1)  # a header, this year's, and the imported one
     changes = platform.expect("GET", "/results/changes", params={"since": 0, "limit": 200})
     kinds = [change["kind"] for change in changes["items"]]
-    year.stage.check("changes", (kinds.count("imported"), kinds.count("published")), (1, len(PRIZES)))
+    year.stage.check("changes", (kinds.count("imported"), kinds.count("published")), (1, len(year.scenario.prizes)))
     nothing = platform.expect("GET", "/results/changes", params={"since": changes["next_since"]})["items"]
     year.stage.check("no change since", nothing, [])
     applicant(year, "bamboo").forbidden("/results")
@@ -207,7 +189,7 @@ def pull(year: Year) -> None:
 def close(year: Year) -> None:
     """Close the year: the panels dissolve, and their members' access ends."""
     reviewer = year.reviewers[0]
-    panel = f"/panels/{year.panels[PANELS[0].name]}"
+    panel = f"/panels/{year.panels[year.scenario.panels[0].name]}"
     reviewer.expect("GET", f"{year.path('bamboo')}/sections/overview")
     year.office.expect("POST", f"{year.here}/closure")
     year.office.wait_for(panel, lambda found: found["state"] == "dissolved")
@@ -215,7 +197,7 @@ def close(year: Year) -> None:
     reviewer.absent(year.path("bamboo"))
     year.stage.check("no sheets are left to read", reviewer.every("/sheets"), [])
     year.office.refused("2.3.end", "a second closure", "POST", f"{year.here}/closure", code="wrong_state")
-    for key in PRIZES:
+    for key in year.scenario.prizes:
         applicant(year, key).wait_for(f"{year.path(key)}/timeline", lambda found: found["items"][-1]["facts"].get("stage") == "winner")
 
 

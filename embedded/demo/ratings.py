@@ -42,19 +42,6 @@ SITE: Mapping[str, str] = MappingProxyType(
     }
 )
 """The panels' points at the sites."""
-TOTALS: Mapping[str, tuple[int, str]] = MappingProxyType(
-    {
-        "bamboo": (12740, "637.00"),
-        "egret": (12490, "624.50"),
-        "redpine": (12460, "623.00"),
-        "lateryce": (12402, "620.10"),
-        "inkstone": (12200, "610.00"),
-        "cloudsail": (12195, "609.75"),
-        "stonebridge": (12000, "600.00"),
-        "windbell": (11999, "599.95"),
-    }
-)
-"""By hand: 0.4 × material + 0.6 × site, in twentieths of a point and in points."""
 
 
 def twentieths(points: str) -> int:

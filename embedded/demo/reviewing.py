@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embedded.demo.applying import ELIGIBLE, applicant
-from embedded.demo.cast import COMMITTEE, ORGANISATIONS, PANELS, SUPERVISORS, Panel
-from embedded.demo.ratings import MATERIAL, SITE, TOTALS, agreed, consensus, independent, sheet, twentieths
+from embedded.demo.cast import COMMITTEE, ORGANISATIONS, SUPERVISORS
+from embedded.demo.ratings import MATERIAL, SITE, agreed, consensus, independent, sheet, twentieths
+from embedded.demo.scenario import Panel
 from embedded.demo.stage import Person
 from embedded.demo.year import Scene, Year
 
 RECUSED = ("dipper", 3)
 """The application from which one member of its panel is recused while the review runs."""
-TOLERATED_PERCENT = 20
 ODD_ITEM = "4.1.4"
 """The item on which one member of the first panel lies far below the others."""
 
@@ -31,7 +31,7 @@ def own_rating(year: Year, panel: Panel, number: int, key: str, points: Mapping[
     rated = agreed(points[key], year.items)
     own = independent(rated, panel.members.index(number))
     if (key, number) == ("bamboo", 2) and points is MATERIAL:
-        own[ODD_ITEM] = rated[ODD_ITEM] - TOLERATED_PERCENT - 5
+        own[ODD_ITEM] = rated[ODD_ITEM] - year.scenario.rules["spread_percent"] - 5
     return own
 
 
@@ -57,15 +57,20 @@ def form_panels(year: Year) -> None:
         reviewed = [year.applications[key] for key in applications]
         return {"cycle": year.cycle, "name": panel.name, "leader": ids[0], "members": ids, "applications": reviewed}
 
-    first, third = PANELS[0], PANELS[2]
+    first, third = year.scenario.panels[0], year.scenario.panels[2]
     office.refused("2.0", "a panel of two", "POST", "/panels", body(first, (1, 2), first.applications), code="panel_too_small")
     office.refused(
-        "2.0", "a leader who may not lead", "POST", "/panels", body(first, (11, 2, 3), first.applications), code="panel_leader_unqualified"
+        "2.0",
+        "a leader who may not lead",
+        "POST",
+        "/panels",
+        body(first, (11, *first.members[1:]), first.applications),
+        code="panel_leader_unqualified",
     )
     with_recused = body(third, (7, 8, 9, 12), third.applications)
     office.refused("2.4.5", "a recused reviewer put on a panel", "POST", "/panels", with_recused, code="recused")
     office.refused("5.3.2", "a panel for whoever was screened out", "POST", "/panels", body(first, first.members, ("tornsilk",)))
-    for panel in PANELS:
+    for panel in year.scenario.panels:
         formed = office.expect("POST", "/panels", body(panel, panel.members, panel.applications))
         year.panels[panel.name] = formed["id"]
         year.stage.check(f"{panel.name}'s members", len(formed["members"]), len(panel.members))
@@ -73,7 +78,7 @@ def form_panels(year: Year) -> None:
 
 def keep_out(year: Year) -> None:
     """Find nothing as one who has not promised secrecy, is recused, or sits on another panel."""
-    first, second, third = (year.panels[panel.name] for panel in PANELS[:3])
+    first, second, third = (year.panels[panel.name] for panel in year.scenario.panels[:3])
     late = member(year, 5)
     late.refused("7.6", "access before the confidentiality undertaking", "GET", f"/panels/{second}", code="undertaking_missing")
     late.absent(year.path("egret"))
@@ -110,7 +115,7 @@ def seal(year: Year, person: Person, rate: Mapping[str, Mapping[str, int]]) -> N
 def drafts(year: Year, points: Mapping[str, str]) -> dict[int, dict[str, dict[str, int]]]:
     """Give what every reviewer rates every application that is scored, by reviewer's number."""
     given: dict[int, dict[str, dict[str, int]]] = {}
-    for panel in PANELS:
+    for panel in year.scenario.panels:
         for key in (key for key in panel.applications if key in points):
             for number in panel.members:
                 given.setdefault(number, {})[year.applications[key]] = own_rating(year, panel, number, key, points)
@@ -132,11 +137,11 @@ def rate_one_by_one(year: Year, rated: Mapping[str, int]) -> None:
         version = person.expect("PUT", f"{path}/items/{item}", rating, version=version)["version"]
     sealed = person.expect("POST", f"{path}/submission")
     year.stage.check("one commitment", (sealed["state"], len(sealed["commitment"])), ("sealed", 64))
-    panel = year.panels[PANELS[0].name]
-    for onlooker in (leader(year, PANELS[0]), year.people[SUPERVISORS[0]]):  # nobody peeks at a sealed sheet
+    panel = year.panels[year.scenario.panels[0].name]
+    for onlooker in (leader(year, year.scenario.panels[0]), year.people[SUPERVISORS[0]]):  # nobody peeks at a sealed sheet
         onlooker.absent(f"/panels/{panel}/applications/{wanted}/sheets")
         onlooker.absent(f"/panels/{panel}/applications/{wanted}/consensus")
-    leader(year, PANELS[0]).absent(path)
+    leader(year, year.scenario.panels[0]).absent(path)
     year.office.forbidden(path)
     year.office.forbidden(f"/panels/{panel}/applications/{wanted}/sheets")
     person.refused(
@@ -150,10 +155,10 @@ def score_alone(year: Year) -> None:
     given = drafts(year, MATERIAL)
     rate_one_by_one(year, given[2][year.applications["bamboo"]])
     year.stage.together(lambda number: seal(year, member(year, number), given[number]), given)
-    panel = year.panels[PANELS[0].name]
-    opened = leader(year, PANELS[0]).expect("GET", f"/panels/{panel}/applications/{year.applications['bamboo']}/sheets")
-    year.stage.check("opened sheets", len(opened["sheets"]), 4)
-    without = leader(year, PANELS[0]).expect("GET", f"/panels/{panel}/applications/{year.applications['dipper']}/sheets")
+    panel = year.panels[year.scenario.panels[0].name]
+    opened = leader(year, year.scenario.panels[0]).expect("GET", f"/panels/{panel}/applications/{year.applications['bamboo']}/sheets")
+    year.stage.check("opened sheets", len(opened["sheets"]), len(year.scenario.panels[0].members))
+    without = leader(year, year.scenario.panels[0]).expect("GET", f"/panels/{panel}/applications/{year.applications['dipper']}/sheets")
     left_out = [(one["person"], one["why"]) for one in without["not_counted"]]
     year.stage.check("the recused member's sheet is named", left_out, [(member(year, 3).id, "recused")])
 
@@ -200,7 +205,7 @@ def report(year: Year, panel: Panel, points: Mapping[str, str], recommended: Seq
 def agree(year: Year) -> None:
     """Agree and sign, panel by panel; one member dissents in writing."""
     year.stage.at("2026-05-20T09:00:00+08:00")
-    first = PANELS[0]
+    first = year.scenario.panels[0]
     path = f"/panels/{year.panels[first.name]}/report"
     words = {"text": "第一评审组评审报告（虚构）。", "recommended": [year.applications["bamboo"]]}
     leader(year, first).refused("4.2", "a report without a consensus", "POST", path, words, code="consensus_missing")
@@ -209,7 +214,7 @@ def agree(year: Year) -> None:
         for key in panel.applications:
             agree_on(year, panel, key, MATERIAL[key], dissenter=6 if key == "tundra" else None)
 
-    year.stage.together(settle, PANELS)
+    year.stage.together(settle, year.scenario.panels)
     elsewhere = words | {"recommended": [year.applications["egret"]]}
     leader(year, first).refused(
         "2.3.1", "recommending what another panel reviewed", "POST", path, elsewhere, code="recommended_not_reviewed"
@@ -225,9 +230,9 @@ def list_eight(year: Year) -> None:
         strong = [key for key in panel.applications if twentieths(MATERIAL[key]) >= twentieths("600.00")]
         report(year, panel, MATERIAL, strong)
 
-    year.stage.together(reports, PANELS[:3])
+    year.stage.together(reports, year.scenario.panels[:3])
     office.refused("2.3.3", "a shortlist before every panel's report", "POST", path, {}, code="panel_report_missing")
-    reports(PANELS[3])
+    reports(year.scenario.panels[3])
     finding = {"cycle": year.cycle, "text": "请说明第一评审组的合议记录。", "holds": "confirm_shortlist"}
     held = year.people[SUPERVISORS[0]].expect("POST", "/findings", finding)["id"]
     office.refused("7.1", "a step that a finding holds", "POST", path, {}, code="finding_unanswered")
@@ -249,7 +254,7 @@ def list_eight(year: Year) -> None:
 def visit(year: Year) -> None:
     """Plan the sites first, then score, agree and report."""
     year.stage.at("2026-06-15T09:00:00+08:00")
-    visited = {panel: [key for key in panel.applications if key in SITE] for panel in PANELS}
+    visited = {panel: [key for key in panel.applications if key in SITE] for panel in year.scenario.panels}
 
     def plan(panel: Panel) -> None:
         path = f"/panels/{year.panels[panel.name]}"
@@ -261,7 +266,7 @@ def visit(year: Year) -> None:
         leader(year, panel).expect("PUT", f"{path}/site-plan", {"visits": visits}, version=version)
 
     given = drafts(year, SITE)
-    for panel in PANELS[1:]:
+    for panel in year.scenario.panels[1:]:
         plan(panel)
     person, bamboo = member(year, 2), year.applications["bamboo"]
     one = next(one for one in person.every("/sheets") if one["application"] == bamboo and one["stage"] == "site")
@@ -274,34 +279,31 @@ def visit(year: Year) -> None:
         code="site_plan_missing",
         version=one["version"],
     )
-    plan(PANELS[0])
+    plan(year.scenario.panels[0])
     year.stage.together(lambda number: seal(year, member(year, number), given[number]), given)
 
     def settle(panel: Panel) -> None:
         for key in visited[panel]:
             agree_on(year, panel, key, SITE[key])
 
-    year.stage.together(settle, PANELS)
-    year.stage.together(lambda panel: report(year, panel, SITE, ()), PANELS[:3])
+    year.stage.together(settle, year.scenario.panels)
+    year.stage.together(lambda panel: report(year, panel, SITE, ()), year.scenario.panels[:3])
     year.office.refused(
         "5.3.3", "an evaluation before every site report", "POST", f"{year.here}/evaluation", {}, code="panel_report_missing"
     )
-    report(year, PANELS[3], SITE, ())
+    report(year, year.scenario.panels[3], SITE, ())
 
 
 def evaluate(year: Year) -> None:
-    """Work the totals out exactly: 610 is a Quality candidate, 609.75 falls back, 600 is enough for Innovation."""
+    """Work the totals out exactly: who reaches the minimum is a candidate, who misses it by a fraction falls back or is out."""
     year.stage.at("2026-07-01T09:00:00+08:00")
     office, stage = year.office, year.stage
     found = office.expect("POST", f"{year.here}/evaluation", {})
     totals = {year.key_of(one["application"]): one["total"] for one in found["applications"]}
-    wanted = {key: {"numerator": twentieth, "denominator": 1, "points": points} for key, (twentieth, points) in TOTALS.items()}
+    wanted = {key: dict(zip(("numerator", "denominator", "points"), total, strict=True)) for key, total in year.scenario.totals.items()}
     stage.check("exact totals", totals, wanted)
     year.result["scores"] = {key: {name: total[name] for name in ("numerator", "denominator")} for key, total in totals.items()}
-    expected = {
-        "quality": {"bamboo", "egret", "redpine", "inkstone"},
-        "innovation": {"cloudsail", "lateryce", "stonebridge"},
-    }
+    expected = year.scenario.candidates()
     candidates = {award: {year.key_of(one) for one in applications} for award, applications in found["candidates"].items()}
     stage.check("candidates", candidates, expected)
     winners = {
@@ -314,13 +316,20 @@ def evaluate(year: Year) -> None:
     too_low: list[dict[str, Any]] = [
         {"award": award, "applications": [year.applications[key] for key in keys]} for award, keys in expected.items()
     ]
-    too_low[1]["applications"].append(year.applications["windbell"])
-    reasons = [{"application": year.applications["windbell"], "reason": "仅差0.05分。"}]
+    key, sought = year.scenario.too_low
+    next(one for one in too_low if one["award"] == sought)["applications"].append(year.applications[key])
+    reasons = [{"application": year.applications[key], "reason": "差距甚微。"}]
     office.refused(
-        "4.2", "a candidate at 599.95 points", "POST", confirmation, {"candidates": too_low, "reasons": reasons}, code="below_minimum"
+        "4.2",
+        "a candidate below the award's minimum",
+        "POST",
+        confirmation,
+        {"candidates": too_low, "reasons": reasons},
+        code="below_minimum",
     )
     office.expect("POST", confirmation, {})
-    year.stop("windbell", "evaluation", "4.2")
+    for key in year.scenario.evaluated_out:
+        year.stop(key, "evaluation", "4.2")
     stage.check("the phase", office.expect("GET", year.here)["phase"], "deliberation")
     stage.check(
         "the committee reads it", len(year.people[COMMITTEE[0].key].expect("GET", f"{year.here}/evaluation")["applications"]), len(SITE)

@@ -6,24 +6,6 @@ from embedded.demo.cast import BODIES, COMMITTEE, ORGANISATIONS, REVIEWERS, SUPE
 from embedded.demo.stage import Person
 from embedded.demo.year import Scene, Year
 
-RULES: dict[str, Any] = {
-    "aggregation": "consensus",
-    "material_weight": 40,
-    "site_weight": 60,
-    "spread_percent": 20,
-    "voting": {
-        "quorum": {"numerator": 2, "denominator": 3, "more_than": False},
-        "majority": {"numerator": 1, "denominator": 2, "more_than": True},
-        "majority_of": "present",
-        "ballot": "named",
-        "votes_changeable": False,
-        "members_recused": True,
-    },
-    "tie_chain": ["score", "preference"],
-    "notice_day": "calendar",
-    "fallback_between_awards": True,
-    "endorsement_decline_reroute": True,
-}
 PLAN = {
     "milestones": {
         "open": "2026-02-09",
@@ -100,16 +82,16 @@ def appoint_reviewers(year: Year) -> None:
 
 
 def import_the_past(year: Year) -> None:
-    """Enter an Innovation Award of 2023, whose holder will be paid less for a Quality Award (6.1)."""
-    bamboo = ORGANISATIONS["bamboo"]
+    """Enter an earlier Innovation Award, whose holder will be paid less for a Quality Award (6.1)."""
+    bamboo, (award, won_in, prize) = ORGANISATIONS["bamboo"], year.scenario.earlier
     earlier = {
         "credit_code": bamboo.code,
         "organisation": bamboo.name,
-        "award": "innovation",
-        "year": 2023,
-        "prize": 150_000,
-        "document_number": "虚构政发〔2023〕18号",
-        "approved_on": "2023-10-12",
+        "award": award,
+        "year": won_in,
+        "prize": prize,
+        "document_number": f"虚构政发〔{won_in}〕18号",
+        "approved_on": f"{won_in}-10-12",
     }
     found = year.office.expect("POST", "/awards/imports", {"awards": [earlier]})
     year.stage.check("imported awards", found["imported"], 1)
@@ -118,10 +100,11 @@ def import_the_past(year: Year) -> None:
 def plan_the_year(year: Year) -> None:
     """Open the year, once; plan it, and name the committee."""
     office, stage = year.office, year.stage
-    cycle = office.expect("POST", "/cycles", {"year": YEAR})
+    new = {"year": YEAR, "edition": year.scenario.edition}
+    cycle = office.expect("POST", "/cycles", new)
     year.cycle = cycle["id"]
     stage.check("a new cycle's phase", cycle["phase"], "planned")
-    office.refused("1.5", "a second cycle in the year", "POST", "/cycles", {"year": YEAR}, code="year_taken")
+    office.refused("1.5", "a second cycle in the year", "POST", "/cycles", new | {"year": year.scenario.taken}, code="year_taken")
     office.expect("PUT", f"{year.here}/plan", PLAN, version=year.version())
     roster = [
         {"person": year.people[member.key].id, "name": member.name, "unit": member.unit, "duties": [member.duty]} for member in COMMITTEE
@@ -143,7 +126,7 @@ def plan_the_year(year: Year) -> None:
 def adopt_the_rules(year: Year) -> None:
     """Adopt the implementation rules by a named vote of the committee; no launch before."""
     office, stage = year.office, year.stage
-    office.expect("PUT", f"{year.here}/rules", RULES, version=year.version())
+    office.expect("PUT", f"{year.here}/rules", year.scenario.rules, version=year.version())
     office.refused("2.1.1", "a launch without adopted rules", "POST", f"{year.here}/launch", code="rules_not_adopted")
     motion = office.expect("POST", f"{year.here}/motions", {"kind": "rules", "title": f"审定{YEAR}年度评审实施细则"})["id"]
     office.expect("POST", f"/motions/{motion}/opening")
@@ -168,7 +151,7 @@ def adopt_the_rules(year: Year) -> None:
     named = {vote["person"]: vote["choice"] for vote in decided["ballots"][0]["votes"]}
     stage.check("the ballot is named", named, {year.people[login].id: choice for login, choice in choices.items()})
     rules = office.expect("POST", f"{year.here}/rules/approval", {"motion": motion})
-    stage.check("the rules are frozen", (rules["approved"], rules["document"]), (True, RULES))
+    stage.check("the rules are frozen", (rules["approved"], rules["document"]), (True, year.scenario.rules))
 
 
 def launch(year: Year) -> None:
@@ -191,7 +174,7 @@ def announce(year: Year) -> None:
     year.office.refused("5.1", "an announcement dated ahead", "POST", f"{year.here}/announcement", ahead, code="announcement_dated_ahead")
     year.office.expect("POST", f"{year.here}/announcement", words)
     told = year.office.expect("GET", f"{year.here}/announcement")["notified"]
-    year.stage.check("bodies told", {one["code"] for one in told if one["kind"] == "body"}, set(BODIES))
+    year.stage.check("bodies told", {one["code"] for one in told if one["kind"] == "body"}, year.scenario.told)
     units = {member.unit for member in COMMITTEE} | {"区市场监督管理局"}
     year.stage.check("member units told", {one["recipient"] for one in told if one["kind"] == "unit"}, units)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedded.demo.cast import COMMITTEE, ORGANISATIONS, REVIEWERS
+from embedded.demo.scenario import Scenario
 from embedded.demo.stage import Person, Stage
 
 
@@ -25,6 +26,7 @@ class Year:
 
     stage: Stage
     activation: str
+    scenario: Scenario
     people: dict[str, Person] = field(default_factory=dict)
     cycle: str = ""
     applications: dict[str, str] = field(default_factory=dict)

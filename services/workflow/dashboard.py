@@ -11,38 +11,39 @@ from kernel.problems import Kind, Problem
 from kernel.requests import Transaction, offer
 from kernel.service import API
 from kernel.wire import Action, Answer
+from regulation import lifecycle
 from regulation.calendar import day
 from regulation.launch import check_launch
 from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
 from services.workflow.ballot.use_cases import seen_motions
-from services.workflow.course import check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
+from services.workflow.course import ENDED, check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
 from services.workflow.evaluation import check_confirm_evaluation, check_evaluate
 from services.workflow.notice import check_end, check_publish
 from services.workflow.roster import seats_of, supervisors_of
 from services.workflow.shortlist import check_confirm
 from services.workflow.tables import Cycle, Finding, Motion, Panel, PanelReport
+from services.workflow.tasks import NEXT_STEP, office_tasks, others_due
 
 ANNOUNCED = Kind(409, "announced_already", "申报通告已经发布", "The announcement was made already")
 
-NEXT: Mapping[str, str] = {
-    "planned": "approve_rules",
-    "rules_approved": "launch",
-    "open": "announce",
-    "material_review": "confirm_shortlist",
-    "site_review": "evaluate",
-    "evaluation": "confirm_evaluation",
-    "deliberation": "publish_notice",
-    "public_notice": "approve",
-    "approval": "publish",
-    "published": "close",
-}
+
+class Waiting(Answer):
+    """Somebody the cycle waits for: `who` is the office, or a person's id; what is to be done, by which clause, until when, and where."""
+
+    who: str
+    what: str
+    clause: str | None
+    due: datetime | None
+    overdue: bool
+    href: str
 
 
 class Dashboard(Answer):
-    """What stands before the cycle's next step."""
+    """What stands before the cycle's next step (`next.why` says what blocks it), who must act, and what is overdue."""
 
     next: Action | None
+    waits_for: list[Waiting]
     open_findings: int
     open_motions: int
     panels_without_report: list[str]
@@ -89,6 +90,11 @@ def check_announceable(transaction: Transaction, cycle: Cycle) -> None:
         raise Problem(ANNOUNCED)
 
 
+def check_convene(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse a meeting once the cycle's results are published (2.1.2)."""
+    lifecycle.step(lifecycle.MEETING, "new", "convene", phase_of(cycle, transaction.now))
+
+
 CycleCheck = Callable[[Transaction, Cycle], object]
 
 
@@ -112,6 +118,8 @@ OFFICE_ACTIONS: Mapping[str, tuple[str, str, CycleCheck]] = {
     "approve": ("POST", "approval", check_approve),
     "publish": ("POST", "publication", moving("publish")),
     "close": ("POST", "closure", moving("close")),
+    "reopen": ("POST", "reopening", moving("reopen")),
+    "convene": ("POST", "meetings", check_convene),
     "cancel": ("POST", "cancellation", moving("cancel")),
 }
 """What the office may do with a cycle as a whole: by which request, and the check that the command asks first."""
@@ -148,13 +156,33 @@ def dashboard_of(transaction: Transaction, cycle: Cycle, actions: Mapping[str, A
     passed = PHASES[: PHASES.index(phase) + 1] if phase in PHASES else PHASES
     announced = phase == "open" and cycle.opens is not None
     return Dashboard(
-        next=None if announced else actions.get(NEXT.get(phase, "")),
+        next=None if announced else actions.get(NEXT_STEP[phase].action if phase in NEXT_STEP else ""),
+        waits_for=waiting_in(transaction, cycle),
         open_findings=session.scalar(findings) or 0,
         open_motions=session.scalar(motions) or 0,
         panels_without_report=list(session.scalars(missing)) if stage else [],
         milestones_overdue=[name for name, on in plan_of(cycle).items() if on < day(now) and name not in passed],
         budget_yuan=cycle.budget_yuan,
     )
+
+
+def waiting_in(transaction: Transaction, cycle: Cycle) -> list[Waiting]:
+    """List whom the cycle waits for: the very tasks that those people are shown, as far as this caller may know of them."""
+    caller = transaction.actor
+    assert caller is not None  # noqa: S101 - the route admits the signed-in only
+    owed = [("office", task) for task in office_tasks(transaction, cycle, caller)] + list(others_due(transaction, cycle, caller))
+    return [
+        Waiting(
+            who=who,
+            what=task.title,
+            clause=task.clause,
+            due=task.due,
+            overdue=task.due is not None and task.due < transaction.now,
+            href=task.href,
+        )
+        for who, task in owed
+        if cycle.phase not in ENDED
+    ]
 
 
 def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:

@@ -1,10 +1,11 @@
 """The evaluation report: exact totals, minimum scores, and the candidates for each award (5.4.1)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
+from sqlalchemy import select
 
 from kernel.identity import Office, Principal
 from kernel.problems import absent
@@ -24,10 +25,11 @@ from services.workflow.course import (
     lock_cycle,
     move,
     parameters_of,
+    rules_hash,
     rules_of,
 )
 from services.workflow.stage import Departure, ExactScore, Insider, check_stage, contenders, exact, results, score_of, set_stage, veiled
-from services.workflow.tables import Contender, Cycle, Evaluation, StageResult
+from services.workflow.tables import Contender, Cycle, Evaluation, Shortlist, StageResult
 
 
 class AwardCandidates(Body):
@@ -81,19 +83,39 @@ class EvaluatedApplication(Answer):
     candidate_for: str | None
 
 
+class LeftOut(Answer):
+    """An application of the shortlist that no longer stood when the report was computed, and where it stood."""
+
+    application: UUID
+    stage: str
+
+
 class EvaluationAnswer(Answer):
-    """The report: weights, minimum points and totals; `candidates` by award, computed until `confirmed_at` is set."""
+    """The report with everything that reproduces it: edition, rules, weights, minimum points, stage results and totals.
+
+    `candidates` by award are the computed ones until `confirmed_at` is set.
+    """
 
     cycle: UUID
     edition: str
+    in_force_on: date
+    """The day whose values of the edition were applied."""
+    rubric: str
+    rules_hash: str
+    screening: dict[str, Any]
+    """Count and hash of the eligible list."""
+    shortlist: list[UUID]
     aggregation: str
     material_weight: int
     site_weight: int
     fallback_between_awards: bool
     minimum_points: dict[str, int]
     applications: list[EvaluatedApplication]
+    left_out: list[LeftOut]
     candidates: dict[str, list[UUID]]
     reasons: dict[str, str]
+    hash: str
+    """SHA-256 of the RFC 8785 form of the whole report as computed, before anything is left out for a recused reader."""
     computed_at: datetime
     confirmed_at: datetime | None
     actions: dict[str, Action]
@@ -119,6 +141,7 @@ def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
     check_evaluate(transaction, cycle)
     p, rules = parameters_of(cycle, transaction.now), rules_of(cycle)
     material, site = (results(transaction, cycle, stage) for stage in ("material", "site"))
+    shortlist = transaction.session.get_one(Shortlist, cycle.id)
     shortlisted = contenders(transaction, cycle, "shortlisted")
     for contender in shortlisted.values():
         score = total(score_of(material[contender.id]), score_of(site[contender.id]), rules.material_weight, rules.site_weight)
@@ -141,12 +164,14 @@ def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
             }
             for one in sorted(shortlisted.values(), key=_total_of, reverse=True)
         ],
+        "left_out": left_out(transaction, cycle, shortlist.applications),
+        "shortlist": shortlist.applications,
         "candidates": {award: sorted(applications) for award, applications in computed.items()},
     }
     evaluation = Evaluation(cycle_id=cycle.id, report=report, computed_at=transaction.now, reasons={})
     transaction.session.add(evaluation)
     totals = {one["application"]: one["total"] for one in report["applications"]}
-    facts = _frame(cycle, p, rules) | {"totals": totals, "candidates": report["candidates"]}
+    facts = _frame(cycle, p, rules) | {"totals": totals, "candidates": report["candidates"], "hash": rules_hash(report)}
     transaction.record("evaluation.computed", f"cycle:{cycle.id}", clause="5.4.1", facts=facts)
     move(transaction, cycle, "evaluate")
     return evaluation
@@ -178,6 +203,12 @@ def confirm_evaluation(transaction: Transaction, cycle_id: UUID, confirmation: C
     return evaluation
 
 
+def left_out(transaction: Transaction, cycle: Cycle, listed: list[str]) -> list[dict[str, str]]:
+    """Name those of the shortlist who have dropped out since, so that nobody is silently missing."""
+    gone = transaction.session.scalars(select(Contender).where(Contender.cycle_id == cycle.id, Contender.stage != "shortlisted"))
+    return [{"application": str(one.id), "stage": one.stage} for one in gone if str(one.id) in listed]
+
+
 def _total_of(contender: Contender) -> Score:
     return Score(contender.score_numerator or 0, contender.score_denominator or 1)
 
@@ -189,6 +220,10 @@ def _seeker(contender: Contender) -> Seeker:
 def _frame(cycle: Cycle, p: Parameters, rules: ImplementationRules) -> dict[str, Any]:
     return {
         "edition": cycle.edition,
+        "in_force_on": cycle.launched_on.isoformat() if cycle.launched_on else None,
+        "rubric": p.rubric,
+        "rules_hash": cycle.rules_hash,
+        "screening": cycle.screening,
         "aggregation": rules.aggregation,
         "material_weight": rules.material_weight,
         "site_weight": rules.site_weight,
@@ -212,6 +247,8 @@ def show_evaluation(transaction: Transaction, principal: Principal, cycle: Cycle
     hidden = hidden_from(transaction, principal, cycle)
     report = evaluation.report
     seen = [one for one in report["applications"] if one["credit_code"] not in hidden]
+    codes = select(Contender.id).where(Contender.cycle_id == cycle.id, Contender.credit_code.in_(hidden))
+    concealed = {str(one) for one in transaction.session.scalars(codes)}
     visible = {one["application"] for one in seen}
     named = evaluation.candidates if evaluation.confirmed_at else report["candidates"]
     actions = {}
@@ -223,6 +260,9 @@ def show_evaluation(transaction: Transaction, principal: Principal, cycle: Cycle
         | {
             "cycle": cycle.id,
             "applications": seen,
+            "shortlist": [one for one in report["shortlist"] if one not in concealed],
+            "left_out": [one for one in report["left_out"] if one["application"] not in concealed],
+            "hash": rules_hash(report),
             "candidates": {award: [one for one in applications if one in visible] for award, applications in (named or {}).items()},
             "reasons": {one: reason for one, reason in evaluation.reasons.items() if one in visible},
             "computed_at": evaluation.computed_at,

@@ -34,6 +34,7 @@ from services.workflow.tables import (
     Contender,
     Cycle,
     Disclosure,
+    Evaluation,
     Motion,
     Notice,
     NoticeName,
@@ -183,6 +184,9 @@ def standing_names(transaction: Transaction, cycle: Cycle) -> Sequence[NoticeNam
 
 def check_voted(transaction: Transaction, cycle: Cycle) -> None:
     """Refuse to leave deliberation while a vote on winners is due or open, or names tied at the cap are not parted (5.4.2)."""
+    evaluation = transaction.session.get(Evaluation, cycle.id)
+    if evaluation is not None and not any((evaluation.candidates or {}).values()):
+        return  # nobody reached a minimum, so there is nobody to vote on: fewer winners, even none, are allowed (1.5)
     states = transaction.session.scalars(select(Motion.state).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))).all()
     check_winners_motions(states, {str(ballot.application) for ballot in tied_in(transaction, cycle)})
 

@@ -1,6 +1,8 @@
-"""What waits for whom here (待办): the office's next step and findings, the members' votes, a body's announcement."""
+"""What waits for whom here (待办): the office's next step and findings, votes, undertakings, a body's announcement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -11,23 +13,46 @@ from regulation.calendar import midnight
 from regulation.lifecycle import PHASES
 from services.workflow import honour
 from services.workflow.ballot.use_cases import ballots_of, concerned
-from services.workflow.course import ENDED, hidden_from, phase_of, plan_of
+from services.workflow.course import ENDED, hidden_from, phase_of, plan_of, serves
 from services.workflow.objection.use_cases import UNINVESTIGATED, due_of
 from services.workflow.revocation import use_cases as revocation
-from services.workflow.tables import Cycle, Finding, Motion, Notification, Objection, Vote
+from services.workflow.tables import (
+    Cycle,
+    Finding,
+    Motion,
+    Notification,
+    Objection,
+    Panel,
+    PanelReport,
+    Seat,
+    Supervisor,
+    Undertaking,
+    Vote,
+)
 
-NEXT_STEP = {
-    "planned": ("制订计划、细则、评委会名单，提请审定细则", "2.1.1"),
-    "rules_approved": ("启动评审", "2.2.1"),
-    "open": ("发布申报通告", "5.1"),
-    "material_review": ("汇总材料评审，确定现场评审名单", "5.3.2"),
-    "site_review": ("汇总现场评审，形成综合评价报告", "5.4.1"),
-    "evaluation": ("确认候选名单，报告评委会", "2.2.3"),
-    "deliberation": ("提请审议拟获奖名单，组织公示", "5.4.2"),
-    "public_notice": ("公示期满后报区政府审定", "5.4.3"),
-    "approval": ("公布评审结果", "5.4.3"),
-    "published": ("兑现奖励，结束本年度评审", "2.3.end"),
-}
+
+class NextStep(NamedTuple):
+    """The step that a phase waits for: the cycle's action, as in `dashboard.OFFICE_ACTIONS`, what it is called, and its clause."""
+
+    action: str
+    title: str
+    clause: str
+
+
+NEXT_STEP: Mapping[str, NextStep] = MappingProxyType(
+    {
+        "planned": NextStep("approve_rules", "制订计划、细则、评委会名单，提请审定细则", "2.1.1"),
+        "rules_approved": NextStep("launch", "启动评审", "2.2.1"),
+        "open": NextStep("announce", "发布申报通告", "5.1"),
+        "material_review": NextStep("confirm_shortlist", "汇总材料评审，确定现场评审名单", "5.3.2"),
+        "site_review": NextStep("evaluate", "汇总现场评审，形成综合评价报告", "5.4.1"),
+        "evaluation": NextStep("confirm_evaluation", "确认候选名单，报告评委会", "2.2.3"),
+        "deliberation": NextStep("publish_notice", "提请审议拟获奖名单，组织公示", "5.4.2"),
+        "public_notice": NextStep("approve", "公示期满后报区政府审定", "5.4.3"),
+        "approval": NextStep("publish", "公布评审结果", "5.4.3"),
+        "published": NextStep("close", "兑现奖励，结束本年度评审", "2.3.end"),
+    }
+)
 
 
 def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
@@ -37,10 +62,12 @@ def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
     for cycle in cycles:
         if principal.has_duty("office"):
             found += office_tasks(transaction, cycle, principal)
-        if principal.has_duty("chair") and cycle.phase in {"planned", "rules_approved"}:
-            found.append(Task(title=f"{cycle.year}年度：设立监督组", href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1"))
+        if principal.has_duty("chair"):
+            found += chair_tasks(transaction, cycle)
         if principal.has_duty("chair", "vice_chair", "member"):
             found += votes_due(transaction, cycle, principal)
+        if principal.role in {"committee", "supervisor"}:
+            found += undertaking_due(transaction, cycle, principal)
         if principal.role == "endorser" and phase_of(cycle, transaction.now) == "open":
             found += announcements(transaction, cycle, principal)
     if principal.has_duty("office"):
@@ -55,7 +82,7 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     phase = phase_of(cycle, transaction.now)
     here = f"{API}/cycles/{cycle.id}"
     if phase in NEXT_STEP and not (phase == "open" and cycle.opens is not None):
-        title, clause = NEXT_STEP[phase]
+        _, title, clause = NEXT_STEP[phase]
         plan = plan_of(cycle)
         due = next((plan[name] for name in PHASES[PHASES.index(phase) + 1 :] if name in plan), None)
         yield Task(title=f"{cycle.year}年度：{title}", href=here, due=midnight(due) if due else None, clause=clause)
@@ -67,6 +94,42 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
         href, due = f"{API}/objections/{objection.id}", due_of(transaction, objection)
         yield Task(title="调查核实异议", href=href, due=due, clause="5.4.2" if objection.notice_id else "2.2.4")
+
+
+def chair_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
+    """Give the supervision group to set up, while there is none (7.1)."""
+    group = select(Supervisor.person).where(Supervisor.cycle_id == cycle.id)
+    if cycle.phase in {"planned", "rules_approved"} and transaction.session.scalars(group).first() is None:
+        yield Task(title=f"{cycle.year}年度：设立监督组", href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1")
+
+
+def undertaking_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
+    """Give the confidentiality undertaking that somebody with a seat in a launched cycle still owes (7.6)."""
+    place = (cycle.id, principal.person)
+    seated, supervises = transaction.session.get(Seat, place), transaction.session.get(Supervisor, place)
+    seat = seated if principal.role == "committee" else supervises
+    given = transaction.session.get(Undertaking, (principal.person, cycle.id))
+    if cycle.launched_on is not None and serves(transaction, seat) and given is None:
+        yield Task(title=f"签署{cycle.year}年度保密承诺", href=f"{API}/me/undertakings", clause="7.6")
+
+
+def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Iterator[tuple[str, Task]]:
+    """Give what the cycle waits for from others than the office, with the person who must act: panels' reports, and members' votes.
+
+    Votes on organisations that the reader is recused from are left out.
+    """
+    stage = {"material_review": "material", "site_review": "site"}.get(phase_of(cycle, transaction.now))
+    reported = select(PanelReport.panel_id).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == stage)
+    missing = select(Panel).where(Panel.cycle_id == cycle.id, Panel.id.not_in(reported)).order_by(Panel.name)
+    for panel in transaction.session.scalars(missing) if stage else ():
+        yield panel.leader, Task(title=f"提交评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+    hidden = hidden_from(transaction, reader, cycle)
+    for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
+        ballots = [one for one in ballots_of(transaction, motion) if not concerned(motion, one) & hidden]
+        cast = set(transaction.session.execute(select(Vote.ballot_id, Vote.person).where(Vote.ballot_id.in_([one.id for one in ballots]))))
+        for person in motion.roll:
+            if any(person not in one.recused and (one.id, person) not in cast for one in ballots):
+                yield person, Task(title=f"表决：{motion.title}", href=f"{API}/motions/{motion.id}", clause="2.1.2")
 
 
 def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:

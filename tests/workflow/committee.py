@@ -65,8 +65,9 @@ class Committee:
         for client in (self.office, self.supervisor, *self.voters.values()):
             client.close()
 
-    def open_cycle(self, year: int) -> str:
-        return str(ok(self.office.post("/cycles", json={"year": year}))["id"])
+    def open_cycle(self, year: int, edition: str | None = None) -> str:
+        new = {"year": year} | ({"edition": edition} if edition else {})
+        return str(ok(self.office.post("/cycles", json=new))["id"])
 
     def edit(self, caller: Caller, path: str, body: object) -> httpx.Response:
         """Put, with the cycle's version as the caller last read it."""
@@ -100,9 +101,9 @@ class Committee:
         motion = self.decide(cycle, "rules")
         ok(self.office.post(f"/cycles/{cycle}/rules/approval", json={"motion": motion["id"]}))
 
-    def launch(self, year: int, rules: dict[str, Any] | None = None) -> str:
+    def launch(self, year: int, rules: dict[str, Any] | None = None, edition: str | None = None) -> str:
         """Bring a new cycle to its announcement."""
-        cycle = self.open_cycle(year)
+        cycle = self.open_cycle(year, edition)
         self.prepare(cycle, rules)
         self.approve_rules(cycle)
         ok(self.office.post(f"/cycles/{cycle}/launch"))

@@ -29,13 +29,14 @@ class Year:
         year: int,
         contenders: Sequence[Mapping[str, Any]],
         rules: dict[str, Any] | None = None,
+        edition: str | None = None,
     ) -> None:
         award.at("2026-02-20T09:00:00+08:00")
         self.award = award
         self.committee = Committee(award)
         self.office = self.committee.office
         self.anyone = award.client()
-        self.cycle = self.committee.launch(year, rules)
+        self.cycle = self.committee.launch(year, rules, edition)
         self.year = year
         award.at(SCREENED)
         scores = ("material", "site")
@@ -85,9 +86,9 @@ class Year:
         ok(self.post("evaluation/confirmation"))
         return self
 
-    def ballot(self, names: Mapping[str, int], award: str = "quality") -> str:
+    def ballot(self, names: Mapping[str, int], award: str = "quality", kind: str = "winners") -> str:
         """Vote on names of one award, each with so many yes votes of five; gives the motion."""
-        motion = self.committee.propose(self.cycle, "winners", names=[{"application": name, "award": award} for name in names])
+        motion = self.committee.propose(self.cycle, kind, names=[{"application": name, "award": award} for name in names])
         ok(self.office.post(f"/motions/{motion}/opening"))
         for name, yes in names.items():
             self.committee.vote(motion, yes, name=name, no=len(VOTERS) - yes)
