@@ -132,10 +132,11 @@ def record_routes(name: str, note: Note) -> APIRouter:
 
     @routes.get("/events", operation_id=f"list_{name}_events")
     def list_events(
-        _supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1)] = -1
+        supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1)] = -1
     ) -> RecordPage:
-        """Read the record in its order (7.1)."""
-        found = events_after(transaction.session, after, limit)
+        """Read the record in its order (7.1), without the events about organisations that the reader is recused from (2.4.5)."""
+        withheld = transaction.service.withheld(transaction, supervisor)
+        found = events_after(transaction.session, after, limit, withheld)
         return RecordPage(items=[RecordedEvent(**content) for _, content in found])
 
     @routes.get("/key", operation_id=f"get_{name}_record_key", response_class=PlainTextResponse)

@@ -1,12 +1,12 @@
 """The record: every decision is an event in an append-only table, written with the business rows, then given its place in one order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import Row, delete, func, insert, select, text
+from sqlalchemy import Row, Text, cast, delete, false, func, insert, or_, select, text
 from sqlalchemy.orm import Session
 
 from kernel import merkle
@@ -127,12 +127,16 @@ def sequence(session: Session) -> int:
     return len(waiting)
 
 
-def events_after(session: Session, after: int, limit: int) -> Sequence[tuple[int, dict[str, Any]]]:
-    """Read the record in its order: the next `limit` events behind leaf index `after` (-1: from the first)."""
+def events_after(session: Session, after: int, limit: int, withheld: Collection[str] = ()) -> Sequence[tuple[int, dict[str, Any]]]:
+    """Read the record in its order: the next `limit` events behind leaf index `after` (-1: from the first).
+
+    Events that name anything `withheld` are left out; their places in the order stay empty.
+    """
+    named = [column.contains(name, autoescape=True) for name in withheld for column in (event.c.subject, cast(event.c.facts, Text))]
     rows = session.execute(
         select(leaf.c.index, leaf.c.hash, event)
         .join(event, event.c.id == leaf.c.event_id)
-        .where(leaf.c.index > after)
+        .where(leaf.c.index > after, ~or_(false(), *named))
         .order_by(leaf.c.index)
         .limit(limit)
     )

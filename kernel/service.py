@@ -1,6 +1,6 @@
 """A service as one ASGI application: its routes, its record, its relay, its health, its errors."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +68,13 @@ def explained(tasks: Iterable[Task], edition_name: str) -> list[Task]:
 
 
 Tasks = Callable[[Transaction, Principal], Sequence[Task]]
+Withheld = Callable[[Transaction, Principal], Collection[str]]
+"""Tells by credit code and id what of the record doesn't exist for a reader (2.4.5)."""
+
+
+def nothing_withheld(_transaction: Transaction, _reader: Principal) -> Collection[str]:
+    """Withhold nothing: what a service without applications answers."""
+    return ()
 
 
 class Service:
@@ -83,6 +90,7 @@ class Service:
         self.files = open_store(settings)
         self.relay = Relay(self.sessions, self.peers, name)
         self.verifier = Verifier(settings.issuer, frozenset({API_AUDIENCE, service_audience(name)}), self._fetch_keys)
+        self.withheld: Withheld = nothing_withheld
         self._arrived = ""
         self.registry = CollectorRegistry()
         self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
@@ -181,6 +189,7 @@ def create_service(
     *,
     listeners: Mapping[str, Listener] | None = None,
     tasks: Tasks | None = None,
+    withheld: Withheld = nothing_withheld,
 ) -> FastAPI:
     """Build the application: business routes under /api/v1, what peers and operators need beside them."""
 
@@ -197,6 +206,7 @@ def create_service(
         title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.service = service
+    service.withheld = withheld
     app.router.route_class = Route
     problems.install(app)
     app.add_exception_handler(ReplayedAnswer, on_replay)

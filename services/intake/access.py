@@ -50,6 +50,13 @@ def may_see(person: Principal) -> ColumnElement[bool]:
     return false()
 
 
+def withheld(transaction: Transaction, reader: Principal) -> list[str]:
+    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
+    codes = list(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == reader.person)))
+    applications = transaction.session.scalars(select(Application.id).where(Application.credit_code.in_(codes)))
+    return [*codes, *map(str, applications)]
+
+
 def find(transaction: Transaction, application: UUID) -> Application:
     """Find an application that this caller may know of; a reviewer only where scoring says so at this moment, failing closed."""
     person = caller(transaction)

@@ -21,6 +21,7 @@ from services.intake import (
     submission,
     verification,
 )
+from services.intake.access import withheld
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
@@ -33,4 +34,4 @@ ACTS = (
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build intake."""
     service = Service("intake", settings, transports)
-    return create_service(service, "Intake", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks)
+    return create_service(service, "Intake", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)

@@ -76,6 +76,13 @@ def not_recused(person: str) -> ColumnElement[bool]:
     return ~exists().where(Recusal.person == person, Recusal.credit_code == Dossier.credit_code, Recusal.lifted_at.is_(None))
 
 
+def withheld(transaction: Transaction, reader: Principal) -> list[str]:
+    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
+    codes = [one.organisation for one in recusals_of(transaction.session, [reader.person])]
+    applications = transaction.session.scalars(select(Dossier.application).where(Dossier.credit_code.in_(codes)))
+    return [*codes, *map(str, applications)]
+
+
 def standing() -> ColumnElement[bool]:
     """Select dossiers that were neither withdrawn nor disqualified."""
     return ~exists().where(Fallen.application == Dossier.application)

@@ -25,7 +25,7 @@ from services.scoring import (
     site,
     what_if,
 )
-from services.scoring.access import may_read_dossier
+from services.scoring.access import may_read_dossier, withheld
 from services.scoring.diagnostics import endpoints as diagnostics
 from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
@@ -61,6 +61,6 @@ def may_read(_peer: Peer, transaction: InTransaction, person: Annotated[str, Que
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the scoring service."""
     service = Service("scoring", settings, transports)
-    app = create_service(service, "Scoring", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks)
+    app = create_service(service, "Scoring", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
     app.include_router(questions, include_in_schema=False)
     return app

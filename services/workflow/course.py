@@ -19,7 +19,7 @@ from regulation.conduct import check_findings_answered, check_undertaking
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.lifecycle import Step
-from services.workflow.tables import Attachment, Cycle, Finding, Reading, Recusal, Seat, Supervisor, Undertaking
+from services.workflow.tables import Attachment, Contender, Cycle, Finding, Reading, Recusal, Seat, Supervisor, Undertaking
 
 PEERS = ("intake", "scoring")
 ENDED = ("closed", "cancelled")
@@ -117,6 +117,13 @@ def hidden_from(transaction: Transaction, principal: Principal, cycle: Cycle) ->
 def hidden_from_caller(transaction: Transaction, cycle: Cycle) -> frozenset[str]:
     """Give the credit codes of the organisations that don't exist for whoever calls."""
     return hidden_from(transaction, transaction.actor, cycle) if transaction.actor else frozenset()
+
+
+def withheld(transaction: Transaction, reader: Principal) -> list[str]:
+    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
+    codes = list(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == reader.person)))
+    applications = transaction.session.scalars(select(Contender.id).where(Contender.credit_code.in_(codes)))
+    return [*codes, *map(str, applications)]
 
 
 def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:

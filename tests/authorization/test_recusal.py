@@ -1,5 +1,6 @@
 """Recusal follows the person: for whoever is recused the organisation is in no answer, count, task, error or action (2.4.5)."""
 
+import time
 from uuid import uuid4
 
 import httpx
@@ -94,3 +95,18 @@ def test_whoever_sits_in_no_committee_of_a_cycle_reads_no_dashboard_of_it(award:
     stranger = award.client("committee", "member-9", duties=["member"])
     assert ok(stranger.get(f"/cycles/{hidden.year.cycle}"))["dashboard"] is None
     assert ok(hidden.member.get(f"/cycles/{hidden.year.cycle}"))["dashboard"] is not None
+
+
+def test_the_record_names_no_organisation_to_a_recused_supervisor(award: Award, hidden: Hidden) -> None:
+    def events(name: str) -> str:
+        supervisor = award.client("supervisor", name)
+        deadline = time.monotonic() + 10
+        while True:  # the record is put into its order a moment after each commit
+            found = supervisor.get("/record/workflow/events", params={"limit": 200, "after": -1}).text
+            if "award.proposed" in found or time.monotonic() > deadline:
+                return found
+
+    assert hidden.id in events("supervisor-9")
+    seen = events("supervisor-1")
+    assert hidden.year.names[1] in seen
+    assert not any(name in seen for name in hidden.named)

@@ -18,7 +18,7 @@ from regulation.calendar import midnight
 from regulation.notice import check_dismissal, check_ruling
 from services.workflow.arrival import count_arrival
 from services.workflow.ballot.use_cases import check_motion_passed
-from services.workflow.course import PEERS, check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle
+from services.workflow.course import PEERS, check_secrets, check_undertaken, find_cycle, hidden_from, hidden_from_caller, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
 from services.workflow.objection.schemas import (
     Dismissal,
@@ -98,6 +98,7 @@ def investigate(transaction: Transaction, objection_id: UUID, version: int, inve
     objection.findings = investigation.findings
     objection.due_on = investigation.due_on or objection.due_on
     if investigation.application is not None and objection.application is None:
+        check_seen(transaction, find_cycle(transaction, objection.cycle_id), investigation.application)
         objection.application, objection.credit_code = (
             investigation.application,
             _concerned(transaction, objection, investigation.application),
@@ -171,6 +172,13 @@ def dismiss(transaction: Transaction, dismissals: Dismissals) -> Sequence[Dismis
 def tracking_hash(tracking: str) -> bytes:
     """Give what is kept of a tracking code."""
     return hashlib.sha256(tracking.encode()).digest()
+
+
+def check_seen(transaction: Transaction, cycle: Cycle, application: UUID) -> None:
+    """Raise the 404 of what never was for an application that the caller is recused from (2.4.5)."""
+    contender = transaction.session.get(Contender, application)
+    if contender is not None and contender.credit_code in hidden_from_caller(transaction, cycle):
+        raise absent()
 
 
 def _concerned(transaction: Transaction, objection: Objection, application: UUID) -> str:
