@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from embedded.caller import Caller
-from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, TOWN, Applicant, Intake, absent
+from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, TOWN, Applicant, Intake, absent, indicators
 from tests.rig import Award
 from tests.workflow.committee import RULES, Committee, ok, refused
 
@@ -86,8 +86,7 @@ def test_a_decline_says_why_and_another_body_may_take_it_where_the_rules_say_so(
     strict = Intake.__new__(Intake)
     strict.__dict__ |= intake.__dict__ | {"cycle": Committee(award).launch(2031, RULES | {"endorsement_decline_reroute": False})}
     award.at(DRAFTING)
-    figures = {"tax_year": 2030, "tax_paid": "10000000.00", "land_mu": "50.00", "output": 260_000_000, "ranking": "第3位"}
-    final = strict.submitted(21, indicators=figures)
+    final = strict.submitted(21, indicators=indicators(2030))
     ok(endorse(intake, final, DECLINED))
     refused(final.submit("dept-economy"), "declined_for_good", "5.2")
     assert final.read()["actions"]["submission"]["why"]["code"] == "declined_for_good"

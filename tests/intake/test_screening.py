@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.intake.applicants import DRAFTING, SCREENING, Intake, absent, incident
+from tests.intake.applicants import DRAFTING, SCREENING, Intake, absent, incident, indicators
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
 
@@ -21,7 +21,7 @@ def intake(one_cycle: Intake) -> Intake:
 def of_year(intake: Intake) -> dict[str, Any]:
     """The figures of the year before the cycle's."""
     year = ok(intake.office.get(f"/cycles/{intake.cycle}"))["year"]
-    return {"tax_year": year - 1, "tax_paid": "10000000.00", "land_mu": "50.00", "output": 260_000_000, "ranking": "第3位"}
+    return indicators(year - 1)
 
 
 def test_the_eligible_list_closes_the_screening_once_everything_is_determined(award: Award) -> None:
