@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from regulation.edition import load, names
-from regulation.form import Case, Field, form, missing
+from regulation.form import Case, Field, Section, form, missing
 
 EDITION = "jindong-2022"
 INDUSTRY, SERVICE, INNOVATOR = Case(True, False, 2026), Case(False, False, 2026), Case(False, True, 2026)  # noqa: FBT003 - named by position
@@ -27,7 +27,8 @@ def test_the_examples_together_are_a_complete_form() -> None:
 def test_every_section_and_field_names_a_clause_that_asks_for_it_and_both_languages(edition: str) -> None:
     clauses = load(edition).clauses
     for section in form(edition).values():
-        for one in (section, *every_field(section.fields)):
+        named: list[Section | Field] = [section, *every_field(section.fields)]
+        for one in named:
             assert one.clause in clauses
             assert one.zh
             assert one.en
