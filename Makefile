@@ -29,12 +29,15 @@ demo: .venv/embedded  ## drive one award year through HTTP; writes demo-result.j
 
 test: .venv/dev  ## all tests but the slow fault and load runs
 	@$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest -q tests/regulation
+	$(PY) -m coverage run -m pytest -q -m "not full" tests/regulation
 	@$(PY) -m coverage report --skip-covered
-	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/regulation
+	$(PY) -m pytest -q -m "not full" -n 2 --dist loadfile --ignore=tests/regulation
 
 bench: .venv/bench  ## measure speeds beside their references; writes bench/results.json
 	@$(PY) -m bench
+
+full: .venv/dev  ## the tests that are too long for make test
+	$(PY) -m pytest -q -m full
 
 check: .venv/dev  ## lint, format, types, import contracts
 	$(PY) -m ruff check .

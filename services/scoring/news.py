@@ -161,7 +161,8 @@ def on_screening_closed(transaction: Transaction, news: News) -> None:
 def on_shortlist_confirmed(transaction: Transaction, news: News) -> None:
     """End material review and begin site review: the panels of the shortlisted get their site sheets (5.3.2, 5.3.3)."""
     facts = Shortlisted.model_validate(news.facts)
-    transaction.session.execute(update(Dossier).where(Dossier.application.in_(facts.applications)).values(shortlisted=True))
+    listed = Dossier.application.in_(facts.applications)  # a list drawn up anew, once the step was reopened, replaces the one before
+    transaction.session.execute(update(Dossier).where(Dossier.cycle == facts.cycle).values(shortlisted=listed))
     set_phase(transaction, facts.cycle, "site_review")
     cycle = transaction.session.get_one(Cycle, facts.cycle)
     for panel in panels_of(transaction, facts.cycle):
