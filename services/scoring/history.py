@@ -75,7 +75,7 @@ def sheets_of(transaction: Transaction, panel: Panel, person: str, reader: Princ
         .group_by(kind)
         .order_by(kind)
     )
-    return dict(transaction.session.execute(query).tuples().all())
+    return {row[0]: row[1] for row in transaction.session.execute(query).all()}
 
 
 def history(transaction: Transaction, reviewer: Reviewer, reader: Principal) -> History:
