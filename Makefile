@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench check format clauses lock revision secrets compose-test
+.PHONY: help run demo test bench fuzz check format clauses lock revision secrets compose-test
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -48,6 +48,9 @@ check: .venv/dev  ## lint, format, types, import contracts
 format: .venv/dev  ## format the code
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
+
+fuzz: .venv/dev  ## hostile requests by hand and by the OpenAPI document (EXAMPLES=…, EACH=…): no answer of 5xx
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),25) FUZZ_OPERATIONS_EACH=$(or $(EACH),12) $(PY) -m pytest -q -s --timeout 3600 tests/fuzz
 
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation

@@ -7,12 +7,13 @@ from time import perf_counter
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured: seconds of ours and of the reference (or the seconds allowed), and by how much ours must be faster."""
+    """What was measured: seconds (or `unit`) of ours and of the reference (or what is allowed), and by how much ours must be less."""
 
     name: str
     ours: float
     reference: float
     at_least: float
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:

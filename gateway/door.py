@@ -48,7 +48,6 @@ ROUTES: Mapping[str, ServiceName] = {
     "/sheets": "scoring",
     "/cycles": "workflow",
     "/motions": "workflow",
-    "/meetings": "workflow",
     "/notices": "workflow",
     "/objections": "workflow",
     "/awards": "workflow",

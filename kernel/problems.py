@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from psycopg.errors import UniqueViolation
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout, UniqueViolation
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -173,6 +173,13 @@ async def on_database(request: Request, error: Exception) -> Response:
     return render_problem(request, Problem(BUSY, headers={"Retry-After": "1"}))
 
 
+async def on_aborted(request: Request, error: Exception) -> Response:
+    """Answer 503 where the database gave up on a transaction that stood still; nothing was done."""
+    assert isinstance(error, InternalError)  # noqa: S101 - registered for this class alone
+    stood_still = isinstance(error.orig, IdleInTransactionSessionTimeout)
+    return await (on_database if stood_still else on_fault)(request, error)
+
+
 async def on_conflict(request: Request, error: Exception) -> Response:
     """Answer 409 where somebody else wrote the same thing in the same moment; nothing was done."""
     assert isinstance(error, IntegrityError)  # noqa: S101 - registered for this class alone
@@ -201,6 +208,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(IntegrityError, on_conflict)
     app.add_exception_handler(DataError, on_unstorable)
+    app.add_exception_handler(InternalError, on_aborted)
     app.add_exception_handler(OperationalError, on_database)
     app.add_exception_handler(PoolTimeout, on_database)
     app.add_exception_handler(Exception, on_fault)

@@ -1,12 +1,13 @@
 """How a request is taken: one transaction, idempotency, versions, ETags, pages, and what the caller could do next."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from kernel.clock import business_now
 from kernel.database import idempotency
 from kernel.identity import Policy, Principal
 from kernel.problems import (
+    BUSY,
     KEY_IN_FLIGHT,
     KEY_REUSED,
     MALFORMED,
@@ -41,6 +43,7 @@ from regulation.refusal import Refusal
 JSON = "application/json"
 LARGEST_BODY = 1024 * 1024
 DEEPEST_BODY = 32
+LONGEST_WAIT_SECONDS = 30
 UNKEYED = ("/api/v1/auth/", "/internal/")
 KEY_SHAPE = re.compile(r"[\x21-\x7e]{8,128}")
 ETAG_SHAPE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]*)?"')
@@ -103,7 +106,20 @@ class Transaction:
         self.service.nudge()
 
 
-def _open(request: Request) -> Iterator[Transaction]:
+async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
+    """Let in no more requests than there are connections: whoever waits in a thread keeps it from those that hold a connection."""
+    room: asyncio.Semaphore = request.app.state.service.room
+    try:
+        await asyncio.wait_for(room.acquire(), LONGEST_WAIT_SECONDS)
+    except TimeoutError:
+        raise Problem(BUSY, headers={"Retry-After": "1"}) from None
+    try:
+        yield
+    finally:
+        room.release()
+
+
+def _open(request: Request, _turn: Annotated[None, Depends(_wait_for_turn, scope="function")]) -> Iterator[Transaction]:
     with request.app.state.service.sessions() as session:
         transaction = Transaction(session, request)
         request.state.transaction = transaction

@@ -1,5 +1,6 @@
 """A service as one ASGI application: its routes, its record, its relay, its health, its errors."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import ConfigDict
@@ -31,6 +33,7 @@ from kernel.wire import Answer, Body, Id, Instant
 from regulation import edition
 
 API = "/api/v1"
+KEPT_FOR_THE_RELAY = 4
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
 
 
@@ -88,6 +91,7 @@ class Service:
         self.sessions: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         self.peers = Peers(name, settings, transports or {})
         self.files = open_store(settings)
+        self.room = asyncio.Semaphore(max(2 * settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
         self.verifier = Verifier(settings.issuer, frozenset({API_AUDIENCE, service_audience(name)}), self._fetch_keys)
         self.withheld: Withheld = nothing_withheld
@@ -196,6 +200,7 @@ def create_service(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.check_clock()
+        current_default_thread_limiter().total_tokens += 2 * service.settings.pool_size  # a thread for every connection
         service.relay.start()
         yield
         await service.relay.stop()

@@ -48,11 +48,19 @@ class Start(Sought):
     cycle: Id
 
 
+class Failed(Answer):
+    """A criterion that was not met, by its clause, and why."""
+
+    clause: str
+    reason: str
+
+
 class Determined(Answer):
-    """How the screening ended; an ineligible applicant is told the clauses (5.3.1)."""
+    """How the screening ended; an ineligible applicant is told the clauses and the reasons (5.3.1)."""
 
     eligible: bool
     clauses: list[str]
+    reasons: list[Failed]
     remarks: str
     determined_at: datetime
 

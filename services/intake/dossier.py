@@ -124,17 +124,30 @@ def screened_facts(transaction: Transaction, application: Application, cycle: Cy
 
     Clauses 3.3.1, 3.3.2, 3.3.3, 3.4.
     """
+    session = transaction.session
+    answers = session.scalars(select(Verification.answer).where(Verification.application_id == application.id))
+    repairs = session.scalars(select(Outcome.repairs).where(Outcome.application_id == application.id))
+    return examined_facts(latest(transaction, application).content, application, cycle, [one for one in answers if one], repairs)
+
+
+def examined_facts(
+    content: Mapping[str, Any],
+    application: Application,
+    cycle: Cycle,
+    answers: Iterable[Mapping[str, Any]],
+    repairs: Iterable[list[dict[str, Any]]],
+) -> Facts:
+    """Put together what the rules ask, from what was loaded."""
     assert application.filed_at is not None  # noqa: S101 - only what was filed is screened
-    content = latest(transaction, application).content
     found = declared(content)
-    for answer in transaction.session.scalars(select(Verification.answer).where(Verification.application_id == application.id)):
-        found += INCIDENTS.validate_python(answer["incidents"] if answer else [])
-    repairs = {
+    for answer in answers:
+        found += INCIDENTS.validate_python(answer["incidents"])
+    decided = {
         repair["number"]: Repair(repair["confirmed_by"], date.fromisoformat(repair["confirmed_on"]), repair["accepted"], repair["reason"])
-        for decided in transaction.session.scalars(select(Outcome.repairs).where(Outcome.application_id == application.id))
-        for repair in decided
+        for several in repairs
+        for repair in several
     }
-    incidents = [incident(one, repairs.get(one.number)) for one in found]
+    incidents = [incident(one, decided.get(one.number)) for one in found]
     return facts(content, cycle, day(application.filed_at), incidents)
 
 

@@ -20,7 +20,7 @@ class Base(DeclarativeBase):
         str: Text,
         datetime: DateTime(timezone=True),
         list[str]: ARRAY(Text),
-        dict[str, Any]: JSONB,
+        dict[str, Any]: JSONB(none_as_null=True),
         list[dict[str, Any]]: JSONB,
         bytes: LargeBinary,
     }

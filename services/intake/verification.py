@@ -15,14 +15,18 @@ from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Day, Line, Page, Reason
 from regulation.calendar import day
 from regulation.eligibility import CRITERIA
-from services.intake import access, steps
+from services.intake import access, attachment, steps
+from services.intake.attachment import AttachmentAnswer
 from services.intake.body import known_bodies
 from services.intake.form import DeclaredIncident
-from services.intake.tables import Application, Cycle, Organisation, Recusal, Verification
+from services.intake.tables import Application, Attachment, Cycle, Organisation, Recusal, Verification
 
 NO_DEPARTMENT = Kind(422, "verifying_department_unknown", "没有这个核实部门", "There is no such department to ask")
 NO_CRITERION = Kind(422, "criterion_unknown", "没有这个审查条件", "There is no such criterion")
 DUE_IN_THE_PAST = Kind(422, "due_in_the_past", "答复期限早于今天", "It would be due before today")
+
+
+Standing = Literal["asked", "answered", "overdue"]
 
 
 class Question(Body):
@@ -51,7 +55,7 @@ class Reply(Body):
 
 
 class VerificationAnswer(Answer):
-    """A question to a department with its answer, if there is one."""
+    """A question to a department with its answer, if there is one; `evidence` is what the dossier proves the criterion with."""
 
     id: UUID
     version: int
@@ -62,6 +66,8 @@ class VerificationAnswer(Answer):
     criterion: str
     question: str
     due_on: date
+    standing: Standing
+    evidence: list[AttachmentAnswer]
     asked_at: datetime
     answer: dict[str, Any] | None
     answered_at: datetime | None
@@ -111,6 +117,21 @@ def reply(transaction: Transaction, verification: UUID, given: Reply, version: i
     return asked
 
 
+def standing_of(transaction: Transaction, asked: Verification) -> Standing:
+    """Tell how a question stands today: overdue from the day after it was due."""
+    if asked.answer is not None:
+        return "answered"
+    return "overdue" if asked.due_on < day(transaction.now) else "asked"
+
+
+def stands(transaction: Transaction, standing: Standing) -> ColumnElement[bool]:
+    """Say in SQL how a question stands today."""
+    if standing == "answered":
+        return Verification.answer.is_not(None)
+    late = Verification.due_on < day(transaction.now)
+    return and_(Verification.answer.is_(None), late if standing == "overdue" else ~late)
+
+
 def seen_by(person: Principal) -> ColumnElement[bool]:
     """Say in SQL what a caller may know of: a department what it was asked; nobody what they are recused from (2.4.5)."""
     recused = select(Recusal.credit_code).where(Recusal.person == person.person)
@@ -133,6 +154,9 @@ def show(transaction: Transaction, verification: Verification) -> VerificationAn
     """Show a question with its answer."""
     session = transaction.session
     application = session.get_one(Application, verification.application_id)
+    proof = select(Attachment).where(
+        Attachment.application_id == application.id, Attachment.requirement == verification.criterion, Attachment.frozen
+    )
     actions = {}
     if access.caller(transaction).role == "endorser":
         cycle = session.get_one(Cycle, application.cycle_id)
@@ -148,6 +172,8 @@ def show(transaction: Transaction, verification: Verification) -> VerificationAn
         criterion=verification.criterion,
         question=verification.question,
         due_on=verification.due_on,
+        standing=standing_of(transaction, verification),
+        evidence=[attachment.show(one) for one in session.scalars(proof.order_by(Attachment.id))],
         asked_at=verification.asked_at,
         answer=verification.answer,
         answered_at=verification.answered_at,
@@ -170,12 +196,19 @@ def post_verification(application: UUID, question: Question, _office: Office, tr
 
 @routes.get("/verifications", operation_id="list_verifications")
 def list_verifications(
-    reader: Reader, transaction: InTransaction, application: UUID | None = None, limit: Limit = 50, cursor: Cursor = None
+    reader: Reader,
+    transaction: InTransaction,
+    application: UUID | None = None,
+    standing: Standing | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[VerificationAnswer]:
     """List the questions, oldest first: a department those it was asked (5.3.1)."""
     statement = _seen(reader)
     if application is not None:
         statement = statement.where(Verification.application_id == application)
+    if standing is not None:
+        statement = statement.where(stands(transaction, standing))
     found, following = paginate(transaction.session, statement, Verification.id, cursor, limit)
     return Page(items=[show(transaction, one) for one in found], next_cursor=following)
 

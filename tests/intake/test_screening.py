@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.intake.applicants import DRAFTING, SCREENING, Intake, absent, incident, indicators
+from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, Intake, absent, incident, indicators
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
 
@@ -156,3 +156,97 @@ def test_what_waits_is_told_to_whom_it_waits_for(intake: Intake, award: Award) -
     assert f"/api/v1{applicant.path}" in titles(intake.town)
     award.at(SCREENING)
     assert f"/api/v1{applicant.path}" not in titles(intake.town)
+
+
+def test_the_view_of_a_cycle_finds_by_every_filter(award: Award) -> None:
+    award.at(DRAFTING)
+    intake = Intake(award, 2042)
+    repair = {"confirmed_by": "区市场监督管理局", "confirmed_on": "2025-05-01"}
+    hurt = [incident("credit_record", "2024-01-01", repair=repair)]
+    plain = intake.filed(60, indicators=of_year(intake))
+    award.at(DRAFTING)
+    vetoed = intake.filed(61, indicators=of_year(intake), history={"incidents": hurt})
+    award.at(DRAFTING)
+    asked = intake.filed(62, indicators=of_year(intake))
+    award.at(SCREENING)
+    path = f"/cycles/{intake.cycle}/screening"
+
+    def seen(**filters: str) -> set[str]:
+        found, cursor = set[str](), dict[str, str]()
+        while True:
+            page = ok(intake.office.get(path, params={"limit": "2"} | filters | cursor))
+            found |= {one["application"] for one in page["items"]}
+            if page["next_cursor"] is None:
+                return found
+            cursor = {"cursor": page["next_cursor"]}
+
+    question = {"body": "dept-economy", "criterion": "3.3.2", "question": "抽查有无不合格？", "due_on": "2026-04-20"}
+    ok(intake.office.post(f"{asked.path}/verifications", json=question))
+    ok(intake.settle(plain))
+    ok(intake.determine(plain))
+    ok(intake.settle(asked, c_3_2_6={"outcome": "fail", "reason": "列入异常名录。"}))
+    everyone = {plain.id, vetoed.id, asked.id}
+    assert seen() == everyone
+    assert seen(determination="open") == {vetoed.id, asked.id}
+    assert seen(determination="eligible") == {plain.id}
+    assert seen(township="330703102") == set()
+    assert (seen(section="C"), seen(section="D")) == (everyone, set())
+    assert seen(finding="refused") == {vetoed.id}
+    assert seen(finding="refused", criterion="3.1") == set()
+    assert seen(outcome="fail") == {asked.id}
+    assert seen(outcome="none") == {vetoed.id}
+    assert seen(asked="asked", criterion="3.3.2") == {asked.id}
+    assert seen(asked="asked", criterion="3.3.1") == set()
+    award.at("2026-04-21T00:00:00+08:00")
+    assert (seen(asked="asked"), seen(asked="overdue")) == (set(), {asked.id})
+    (told,) = ok(intake.office.get(f"{asked.path}/screening/3.3.2"))["verifications"]
+    assert (told["standing"], told["due_on"]) == ("overdue", "2026-04-20")
+    ok(intake.determine(asked))
+    ineligible = asked.read()["determination"]
+    assert ineligible["reasons"] == [{"clause": "3.2.6", "reason": "列入异常名录。"}]
+    ok(intake.office.put(f"{plain.path}/screening/3.2.3", json={"outcome": "pass", "reason": "补充。"}, headers={"If-Match": '"1"'}))
+    assert seen(determination="open") == {plain.id, vetoed.id}
+    assert intake.facts_of("dossier.read", f"cycle:{intake.cycle}") != []
+    absent(intake.office.get(f"/cycles/{asked.id}/screening"))
+    refused(award.client("supervisor", "supervisor-9").get(path), "undertaking_missing", "7.6")
+
+
+def test_a_department_reads_the_criterion_it_was_asked_and_its_evidence_alone(intake: Intake, award: Award) -> None:
+    applicant = intake.drafted(70, indicators=of_year(intake))
+
+    def added(requirement: str) -> str:
+        params = {"name": "证明.pdf", "requirement": requirement}
+        return str(ok(applicant.client.post(f"{applicant.path}/attachments", params=params, content=PDF))["id"])
+
+    proof, other = added("3.3.2"), added("3.2.5")
+    ok(applicant.submit())
+    award.at(FILING)
+    ok(intake.town.post(f"{applicant.path}/endorsement", json=ENDORSED))
+    award.at(SCREENING)
+    department = award.client("endorser", "economy-7", body="dept-economy")
+    content = f"{applicant.path}/attachments/{{}}/content"
+    absent(department.get(content.format(proof)))
+    question = {"body": "dept-economy", "criterion": "3.3.2", "question": "抽查有无不合格？", "due_on": "2026-04-20"}
+    asked = ok(intake.office.post(f"{applicant.path}/verifications", json=question))["id"]
+    assert [one["id"] for one in ok(department.get(f"/verifications/{asked}"))["evidence"]] == [proof]
+    refused(department.get(content.format(proof)), "undertaking_missing", "7.6")
+    intake.swear(department)
+    assert department.get(content.format(proof)).content == PDF
+    absent(department.get(content.format(other)))
+    absent(department.get(f"{applicant.path}/sections/overview"))
+    assert {"thing": f"attachments/{proof}"} in intake.facts_of("dossier.read", f"application:{applicant.id}")
+    assert list(ok(department.get("/verifications", params={"standing": "overdue"}))["items"]) == []
+
+
+def test_what_is_found_out_later_reopens_nothing_here(award: Award) -> None:
+    award.at(DRAFTING)
+    intake = Intake(award, 2043)
+    applicant = intake.filed(80, indicators=of_year(intake))
+    award.at(SCREENING)
+    ok(intake.settle(applicant))
+    ok(intake.determine(applicant))
+    ok(intake.close())
+    question = {"body": "dept-economy", "criterion": "3.3.1", "question": "有无事故？", "due_on": "2026-05-20"}
+    refused(intake.settle(applicant, c_3_3_1={"outcome": "fail", "reason": "新发现事故。"}), "wrong_phase", "5.3.1")
+    refused(intake.office.post(f"{applicant.path}/verifications", json=question), "wrong_phase", "5.3.1")
+    refused(intake.determine(applicant), "wrong_phase", "5.3.1")
