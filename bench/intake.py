@@ -23,7 +23,7 @@ BLOCK = b"%PDF-1.7\n" + os.urandom((1 << 20) - 9)
 GROWTH_ALLOWED = 32 * 1024 * 1024
 LIMITS = ("QUALITY_AWARD_ATTACHMENT_BYTES", "QUALITY_AWARD_DOSSIER_BYTES")
 TRIES, SECONDS_ALLOWED = 1000, 60.0
-JUST_BEFORE, CLOSE = "2026-03-31T23:59:57+08:00", "2026-04-01T00:00:00+08:00"
+LAST_INSTANT, CLOSE = "2026-03-31T23:59:59.999999+08:00", "2026-04-01T00:00:00+08:00"
 
 
 def rows() -> list[Row]:
@@ -94,16 +94,31 @@ def _copies(award: product.Apart, applicant: Applicant) -> list[UUID]:
     return ids
 
 
-async def _endorse_all(address: str, headers: dict[str, str], ids: list[UUID]) -> list[httpx.Response]:
+def _strike(award: product.Apart) -> None:
+    """Move intake's clock past the queue of those who wait for their turn."""
+    engine = award.database("intake")
+    with engine.begin() as connection:
+        connection.execute(text("update clock_shift set frozen_at = :close"), {"close": datetime.fromisoformat(CLOSE)})
+    engine.dispose()
+
+
+async def _endorse_all(award: product.Apart, headers: dict[str, str], ids: list[UUID]) -> list[httpx.Response]:
+    """Try all at once; the clock stands at the last instant, and strikes the close once half have their answer."""
     decided = {"decision": "endorse", "opinion": "同意推荐。", "signatory": "王建国", "signed_on": "2026-03-20"}
+    answered = list[UUID]()
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=f"{address}/api/v1", headers=headers, limits=limits, timeout=120, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=f"{award.address}/api/v1", headers=headers, limits=limits, timeout=120, trust_env=False
+    ) as client:
 
         async def endorse(application: UUID) -> httpx.Response:
             key = {"Idempotency-Key": new_id().hex}
             while True:
                 answer = await client.post(f"/applications/{application}/endorsement", json=decided, headers=key)
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    answered.append(application)
+                    if len(answered) == TRIES // 2:
+                        _strike(award)
                     return answer
                 await asyncio.sleep(0.05)
 
@@ -112,16 +127,16 @@ async def _endorse_all(address: str, headers: dict[str, str], ids: list[UUID]) -
 
 def _close(award: product.Apart, intake: Intake) -> Row:
     ids = _copies(award, intake.submitted(2))
-    award.at(JUST_BEFORE, running=True)
+    award.at(LAST_INSTANT)
     started = perf_counter()
-    answers = asyncio.run(_endorse_all(award.address, dict(intake.town.headers), ids))
+    answers = asyncio.run(_endorse_all(award, dict(intake.town.headers), ids))
     took = perf_counter() - started
     filed = {one for one, answer in zip(ids, answers, strict=True) if answer.is_success}
     late = [answer.json()["code"] for answer in answers if not answer.is_success]
-    demand(bool(filed), "nobody was in time")
+    demand(TRIES // 2 <= len(filed) < TRIES, f"{len(filed)} of {TRIES} were in time")
     demand(late == ["window_closed"] * (TRIES - len(filed)), f"refused otherwise: {set(late)}")
     _check_books(award, ids, filed)
-    return Row(f"{TRIES} endorsements tried at once over the close: {len(filed)} filed, {len(late)} late", took, SECONDS_ALLOWED, 1)
+    return Row(f"{TRIES} endorsements at once over the close: {len(filed)} filed, {len(late)} late", took, SECONDS_ALLOWED, 1)
 
 
 def _check_books(award: product.Apart, ids: list[UUID], filed: set[UUID]) -> None:
