@@ -91,6 +91,14 @@ def test_a_credit_repair_counts_once_the_office_accepts_it(intake: Intake, award
     decided = repair | {"number": record["number"], "accepted": True, "reason": "修复已完成并经确认。"}
     assert intake.settle(applicant, c_3_3_1={"repairs": [decided | {"number": "别的文号"}]}).status_code == 422
     refused(intake.settle(applicant, c_3_3_1={"repairs": [decided | {"accepted": False}]}), "veto_credit_record", "3.3.1")
+    question = {"body": "dept-economy", "criterion": "3.3.1", "question": "信用是否已修复？", "due_on": "2026-04-20"}
+    asked = ok(intake.office.post(f"{applicant.path}/verifications", json=question))["id"]
+    decided |= {"verification": asked}
+    assert intake.settle(applicant, c_3_3_1={"repairs": [decided]}).status_code == 422
+    department = award.client("endorser", "economy-4", body="dept-economy")
+    intake.swear(department)
+    reply = {"finding": "confirmed", "answer": "信用修复属实。", "incidents": []}
+    ok(department.put(f"/verifications/{asked}", json=reply, headers={"If-Match": '"1"'}))
     ok(intake.settle(applicant, c_3_3_1={"repairs": [decided]}))
     assert ok(intake.determine(applicant))["state"] == "eligible"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from kernel.wire import Answer, Body, Day, Line, Name, Reason, Why, Words
+from kernel.wire import Answer, Body, Day, Id, Line, Name, Reason, Why, Words
 from regulation.eligibility import CRITERIA, PriorityFlag
 from services.intake.application import Determined, State
 from services.intake.verification import Standing
@@ -17,11 +17,15 @@ OUTCOME_EXAMPLE: dict[str, Any] = {"outcome": "pass", "reason": "营业执照与
 
 
 class RepairDecision(Body):
-    """Whether a credit repair that a department has confirmed counts, for the finding with this number (3.4)."""
+    """Whether a credit repair that a department has confirmed counts, for the finding with this number (3.4).
+
+    `verification` names the question by which the department itself confirmed it, where the office asked.
+    """
 
     number: Annotated[str, Line(80)]
     confirmed_by: Name
     confirmed_on: Day
+    verification: Id | None = None
     accepted: bool
     reason: Reason
 

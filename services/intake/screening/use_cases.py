@@ -42,6 +42,7 @@ from services.intake.verification import Standing, standing_of, stands
 
 CRITERION_TWICE = Kind(422, "criterion_twice", "同一审查条件出现两次", "A criterion is given twice")
 REPAIR_OF_NOTHING = Kind(422, "repair_of_nothing", "没有该文号的记录：{number}", "There is no finding with the number {number}")
+NOT_CONFIRMED = Kind(422, "repair_not_confirmed", "部门的答复未确认该信用修复", "No department's answer confirms that repair")
 NOT_CLAIMED = Kind(422, "title_not_claimed", "申报材料中没有该称号：{flag}", "The dossier claims no such title: {flag}")
 
 
@@ -53,6 +54,7 @@ def settle(transaction: Transaction, application: Application, cycle: Cycle, giv
     session, key = transaction.session, (application.id, given.criterion)
     if given.repairs:
         _check_repairs(dossier.screened_facts(transaction, application, cycle), given)
+        _check_confirmations(transaction, application, given)
     claimed = access.latest(transaction, application).content["sections"].get("preferences", {}).get("titles", [])
     for flag in given.proven:
         if given.criterion != "3.2.5" or flag not in {title["flag"] for title in claimed}:
@@ -88,6 +90,15 @@ def _check_repairs(facts: Facts, given: CriterionOutcome) -> None:
         if repair.number not in found:
             raise Problem(REPAIR_OF_NOTHING, number=repair.number)
         check_repair(found[repair.number], Repair(repair.confirmed_by, repair.confirmed_on, repair.accepted, repair.reason))
+
+
+def _check_confirmations(transaction: Transaction, application: Application, given: CriterionOutcome) -> None:
+    named = {repair.verification for repair in given.repairs if repair.verification is not None}
+    asked = transaction.session.scalars(
+        select(Verification).where(Verification.id.in_(named), Verification.application_id == application.id)
+    )
+    if {one.id for one in asked if one.answer and one.answer["finding"] == "confirmed"} != named:
+        raise Problem(NOT_CONFIRMED)
 
 
 def determine(transaction: Transaction, application: UUID, remarks: str) -> Application:
