@@ -123,7 +123,7 @@ class AccountEdit(Body):
 
 
 class SanctionForm(Body):
-    """A sanction; disqualification also ends the account's access at once (7.6)."""
+    """A sanction; disqualification also ends the account's access at once, and every service hears of it (7.6)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "warning", "reason": "向申报组织透露评审进度"}]})
 
@@ -229,6 +229,7 @@ def sanction(transaction: Transaction, principal: Principal, account: Account, f
         f"account:{account.id}",
         clause="7.6",
         facts={"kind": form.kind, "reason": form.reason, "person": str(account.id)},
+        tell=PEERS if form.kind == "disqualification" else (),
     )
     if form.kind == "disqualification" and account.status != "disabled":
         disable(transaction, account)

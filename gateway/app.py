@@ -9,6 +9,7 @@ from gateway import accounts, activation, demo, me, published, reference, regist
 from gateway.door import Door
 from gateway.forward import Forwarder
 from gateway.program import Gateway
+from gateway.record import withheld
 from gateway.registration import registrations_to_verify
 from gateway.settings import GatewaySettings
 from kernel.relay import Transports
@@ -28,7 +29,7 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
     routers = [sessions.routes, registration.routes, activation.routes, accounts.routes, me.routes, reference.routes]
     if settings.environment != "production":
         routers.append(demo.routes)
-    own = create_service(gateway, "Quality award: accounts", routers, tasks=registrations_to_verify)
+    own = create_service(gateway, "Quality award: accounts", routers, withheld=withheld, tasks=registrations_to_verify)
     own.include_router(published.routes)
     own.include_router(reference.pages)
     forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}

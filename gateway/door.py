@@ -51,6 +51,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/notices": "workflow",
     "/objections": "workflow",
     "/awards": "workflow",
+    "/meetings": "workflow",
     "/revocation-cases": "workflow",
     "/external-honours": "workflow",
     "/findings": "workflow",

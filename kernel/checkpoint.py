@@ -132,7 +132,7 @@ def record_routes(name: str, note: Note) -> APIRouter:
 
     @routes.get("/events", operation_id=f"list_{name}_events")
     def list_events(
-        supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1)] = -1
+        supervisor: Supervisor, transaction: InTransaction, limit: Limit = 50, after: Annotated[int, Query(ge=-1, le=2**62)] = -1
     ) -> RecordPage:
         """Read the record in its order (7.1), without the events about organisations that the reader is recused from (2.4.5)."""
         withheld = transaction.service.withheld(transaction, supervisor)

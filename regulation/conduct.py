@@ -37,6 +37,15 @@ def check_sanction_answered(measure: str | None, *, imposed: bool | None) -> Non
         raise Refusal("sanction_unanswered", "7.6", measure=measure or "-")
 
 
+def check_appoints_supervisors(duties: Collection[str]) -> None:
+    """Refuse a supervision group set by anybody but the chair of the very committee whose cycle it watches, by their duties on its roster.
+
+    Clause 7.1.
+    """
+    if "chair" not in duties:
+        raise Refusal("not_this_cycles_chair", "7.1")
+
+
 def check_findings_answered(step: str, held: Collection[str]) -> None:
     """Refuse a step that a supervision finding holds until it is answered.
 

@@ -8,6 +8,7 @@ from embedded.demo.stage import Person
 from embedded.demo.year import EVERYBODY_YES, Scene, Year
 
 RECUSED = "member-three"
+RECORDS = ("gateway", "intake", "scoring", "workflow")
 
 
 def vote(year: Year) -> None:
@@ -197,18 +198,21 @@ def close(year: Year) -> None:
     reviewer.absent(year.path("bamboo"))
     year.stage.check("no sheets are left to read", reviewer.every("/sheets"), [])
     year.office.refused("2.3.end", "a second closure", "POST", f"{year.here}/closure", code="wrong_state")
+    supervisor = year.people[SUPERVISORS[0]]
+    for gone in (f"{year.here}/evaluation", panel, year.path("bamboo"), *(f"/record/{service}/events" for service in RECORDS)):
+        supervisor.absent(gone)  # the supervision group dissolves with its cycle
     for key in year.scenario.prizes:
         applicant(year, key).wait_for(f"{year.path(key)}/timeline", lambda found: found["items"][-1]["facts"].get("stage") == "winner")
 
 
 def look_back(year: Year) -> None:
-    """Read the record of each service as a supervisor."""
+    """Read the record of each service as a supervisor, while the group exists."""
     supervisor = year.people[SUPERVISORS[0]]
     expected = {
         "gateway": {"account.invited", "account.verified"},
         "intake": {"application.endorsed", "screening.determined", "screening.closed", "dossier.read"},
         "scoring": {"panel.formed", "sheet.sealed", "sheets.opened", "panel.reported", "recusal.declared"},
-        "workflow": {"cycle.launched", "motion.opened", "motion.closed", "notice.published", "award.paid", "cycle.closed"},
+        "workflow": {"cycle.launched", "motion.opened", "motion.closed", "notice.published", "award.paid"},
     }
     for service, kinds in expected.items():
         found: list[dict[str, Any]] = []
@@ -228,6 +232,6 @@ SCENES: tuple[Scene, ...] = (
     ("The government approves", approve),
     ("Results are published, prizes are paid", publish),
     ("The data platform pulls the results", pull),
-    ("The year is closed", close),
     ("The supervision group looks back", look_back),
+    ("The year is closed", close),
 )

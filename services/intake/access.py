@@ -1,23 +1,35 @@
 """Who may see an application, how a command takes hold of one, and what is recorded of those who read it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import anyio.from_thread
-from sqlalchemy import ColumnElement, and_, false, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.identity import Principal
 from kernel.problems import absent
 from kernel.requests import Transaction
 from regulation import edition, lifecycle
+from regulation.calendar import day
 from regulation.conduct import check_undertaking
 from regulation.edition import Parameters
-from services.intake.tables import Application, Cycle, FrozenVersion, Reading, Recusal, Undertaking, Verification
+from services.intake.tables import (
+    Application,
+    Cycle,
+    Disqualified,
+    FrozenVersion,
+    Reading,
+    Recusal,
+    Supervisor,
+    Undertaking,
+    Verification,
+)
 
+ENDED = ("closed", "cancelled")
 READ_ONCE_IN = timedelta(minutes=15)
 
 
@@ -37,7 +49,24 @@ def parameters(cycle: Cycle) -> Parameters:
     return edition.load(cycle.edition).parameters(cycle.launched_on)
 
 
-def may_see(person: Principal) -> ColumnElement[bool]:
+def watched(transaction: Transaction, person: Principal) -> Select[UUID]:
+    """Select the cycles whose supervision group a supervisor sits in today, until they end (7.1)."""
+    today = day(transaction.now)
+    in_office = and_(func.coalesce(Supervisor.since, today) <= today, func.coalesce(Supervisor.until, today) >= today)
+    seats = select(Supervisor.cycle_id).join(Cycle, Cycle.id == Supervisor.cycle_id)
+    return seats.where(Supervisor.person == person.person, in_office, Cycle.phase.not_in(ENDED))
+
+
+def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
+    """Give the ids of the organisations that a supervisor is recused from, and of their applications; absent to who sits in no group."""
+    if transaction.session.scalar(watched(transaction, supervisor).limit(1)) is None:
+        raise absent()
+    codes = transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == supervisor.person)).all()
+    applications = transaction.session.scalars(select(Application.id).where(Application.credit_code.in_(codes)))
+    return {*codes, *map(str, applications)}
+
+
+def may_see(transaction: Transaction, person: Principal) -> ColumnElement[bool]:
     """Say in SQL which applications a caller may know of; whoever is recused from one knows nothing of it (2.4.5)."""
     if person.role == "applicant":
         return Application.credit_code == person.org
@@ -45,22 +74,17 @@ def may_see(person: Principal) -> ColumnElement[bool]:
     shown = and_(Application.submitted > 0, not_recused)
     if person.role == "endorser":
         return and_(shown, Application.body == person.body)
-    if person.role in {"reviewer", "supervisor"} or person.has_duty("office"):
+    if person.role == "supervisor":
+        return and_(shown, Application.cycle_id.in_(watched(transaction, person)))
+    if person.role == "reviewer" or person.has_duty("office"):
         return shown
     return false()
-
-
-def withheld(transaction: Transaction, reader: Principal) -> list[str]:
-    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
-    codes = list(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == reader.person)))
-    applications = transaction.session.scalars(select(Application.id).where(Application.credit_code.in_(codes)))
-    return [*codes, *map(str, applications)]
 
 
 def find(transaction: Transaction, application: UUID) -> Application:
     """Find an application that this caller may know of; a reviewer only where scoring says so at this moment, failing closed."""
     person = caller(transaction)
-    found = transaction.session.scalar(select(Application).where(Application.id == application, may_see(person)))
+    found = transaction.session.scalar(select(Application).where(Application.id == application, may_see(transaction, person)))
     if found is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
         raise absent()
     return found
@@ -101,12 +125,20 @@ def _assigned(transaction: Transaction, person: str, application: UUID) -> bool:
 
 
 def check_sworn(transaction: Transaction, cycle_id: UUID) -> None:
-    """Refuse an official who has given no confidentiality undertaking for this cycle.
+    """Refuse an official who has given no confidentiality undertaking for this cycle, or was disqualified.
 
     Clause 7.6.
     """
-    given = transaction.session.get(Undertaking, (caller(transaction).person, cycle_id))
-    check_undertaking(given.given_on if given else None, disqualified=False)
+    person = caller(transaction).person
+    given = transaction.session.get(Undertaking, (person, cycle_id))
+    disqualified = transaction.session.get(Disqualified, person) is not None
+    check_undertaking(given.given_on if given else None, disqualified=disqualified)
+
+
+def sworn(person: Principal) -> Select[UUID]:
+    """Select the cycles for which an official gave the undertaking; none for one who was disqualified (7.6)."""
+    disqualified = select(Disqualified.person).where(Disqualified.person == person.person).exists()
+    return select(Undertaking.cycle_id).where(Undertaking.person == person.person, ~disqualified)
 
 
 def read_dossier(transaction: Transaction, application: Application, thing: str) -> dict[str, Any] | None:

@@ -260,7 +260,7 @@ def list_applications(
     cursor: Cursor = None,
 ) -> Page[ApplicationSummary]:
     """List, oldest first: one's own, those addressed to one's body, or all but what one is recused from (2.4.5)."""
-    statement = select(Application).where(access.may_see(lister))
+    statement = select(Application).where(access.may_see(transaction, lister))
     if cycle is not None:
         statement = statement.where(Application.cycle_id == cycle)
     if state is not None:

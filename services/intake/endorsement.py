@@ -205,7 +205,7 @@ def queue(
     transaction: Transaction, caller: Principal, body: str | None, cycle: UUID | None, standing: Standing | None
 ) -> Select[Application]:
     """Give what was addressed to the caller's body, for the office and the supervision group to any (5.2)."""
-    statement = select(Application).join(Cycle, Cycle.id == Application.cycle_id).where(access.may_see(caller))
+    statement = select(Application).join(Cycle, Cycle.id == Application.cycle_id).where(access.may_see(transaction, caller))
     statement = statement.where(Application.state.not_in(["draft", "withdrawn"]))
     if body is not None:
         statement = statement.where(Application.body == body)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.requests import Transaction
 from kernel.service import Listener, News
 from regulation.calendar import day
-from services.intake.tables import Application, Cycle, Honour, Recusal, Undertaking
+from services.intake.tables import Application, Cycle, Disqualified, HoldingFinding, Honour, Recusal, Supervisor, Undertaking
 
 
 class Launched(BaseModel):
@@ -55,7 +55,7 @@ class StageChanged(BaseModel):
     clause: str | None = None
 
 
-class Disqualified(BaseModel):
+class DisqualifiedApplication(BaseModel):
     """An application is out."""
 
     application: UUID
@@ -70,6 +70,42 @@ class HonourChanged(BaseModel):
     award: str
     year: int
     revoked_on: date | None
+
+
+class Member(BaseModel):
+    """A member of a supervision group, with their term where it has one."""
+
+    person: str
+    since: date | None = None
+    until: date | None = None
+
+
+class Appointed(BaseModel):
+    """A cycle's whole supervision group."""
+
+    cycle: UUID
+    members: list[Member]
+
+
+class FoundHolding(BaseModel):
+    """A finding that holds a step."""
+
+    finding: UUID
+    cycle: UUID
+    holds: str
+
+
+class AnsweredFinding(BaseModel):
+    """A finding that holds nothing any more."""
+
+    finding: UUID
+
+
+class Sanctioned(BaseModel):
+    """A person who was disciplined."""
+
+    person: str
+    kind: str
 
 
 class Conflict(BaseModel):
@@ -122,7 +158,7 @@ def on_stage_changed(transaction: Transaction, news: News) -> None:
 
 def on_disqualified(transaction: Transaction, news: News) -> None:
     """Take an application out, by the clause that workflow decided on."""
-    told = Disqualified.model_validate(news.facts)
+    told = DisqualifiedApplication.model_validate(news.facts)
     application = transaction.session.get_one(Application, told.application, with_for_update=True)
     application.state = "disqualified"
     application.version += 1
@@ -157,6 +193,32 @@ def on_undertaking_given(transaction: Transaction, news: News) -> None:
     transaction.session.execute(kept.on_conflict_do_nothing())
 
 
+def on_supervision_appointed(transaction: Transaction, news: News) -> None:
+    """Keep a cycle's supervision group as it stands now; it may come before the cycle itself (7.1)."""
+    told = Appointed.model_validate(news.facts)
+    transaction.session.execute(delete(Supervisor).where(Supervisor.cycle_id == told.cycle))
+    transaction.session.add_all(Supervisor(cycle_id=told.cycle, **one.model_dump()) for one in told.members)
+
+
+def on_finding_put(transaction: Transaction, news: News) -> None:
+    """Hold the step until the finding is answered (7.1)."""
+    told = FoundHolding.model_validate(news.facts)
+    transaction.session.add(HoldingFinding(finding=told.finding, cycle_id=told.cycle, holds=told.holds))
+
+
+def on_finding_answered(transaction: Transaction, news: News) -> None:
+    """Let the step go on (7.1)."""
+    told = AnsweredFinding.model_validate(news.facts)
+    transaction.session.execute(delete(HoldingFinding).where(HoldingFinding.finding == told.finding))
+
+
+def on_sanctioned(transaction: Transaction, news: News) -> None:
+    """Keep who was disqualified: the undertaking opens nothing to them any more (7.6)."""
+    told = Sanctioned.model_validate(news.facts)
+    if told.kind == "disqualification":
+        transaction.session.execute(insert(Disqualified).values(person=told.person).on_conflict_do_nothing())
+
+
 def on_account_disabled(_transaction: Transaction, _news: News) -> None:
     """Keep nothing: the door refuses a disabled account's tokens."""
 
@@ -173,6 +235,11 @@ LISTENERS: Mapping[str, Listener] = MappingProxyType(
         "recusal.declared": on_recusal_declared,
         "recusal.lifted": on_recusal_lifted,
         "undertaking.given": on_undertaking_given,
+        "supervision.appointed": on_supervision_appointed,
+        "finding.put": on_finding_put,
+        "finding.answered": on_finding_answered,
+        "reviewer.sanctioned": on_sanctioned,
+        "account.sanctioned": on_sanctioned,
         "account.disabled": on_account_disabled,
     }
 )

@@ -229,6 +229,35 @@ class Undertaking(Base):
     given_on: Mapped[date]
 
 
+class Supervisor(Base):
+    """Who sits in which cycle's supervision group, as workflow has told; it dissolves with its cycle (7.1)."""
+
+    __tablename__ = "supervisor"
+
+    cycle_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[date | None]
+    until: Mapped[date | None]
+
+
+class HoldingFinding(Base):
+    """A finding of the supervision group that holds a step of this service until workflow tells of its answer (7.1)."""
+
+    __tablename__ = "holding_finding"
+
+    finding: Mapped[UUID] = mapped_column(primary_key=True)
+    cycle_id: Mapped[UUID]
+    holds: Mapped[str]
+
+
+class Disqualified(Base):
+    """Who was disqualified from the review, as scoring or the door has told; it follows the person (7.6)."""
+
+    __tablename__ = "disqualified"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Honour(Base):
     """An award that an organisation holds or held, as workflow has told; `revoked_on` where it was taken back."""
 

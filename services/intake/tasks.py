@@ -34,12 +34,12 @@ def _title(transaction: Transaction, words: tuple[str, str], organisation: Organ
     return f"{words[1 if language_of(transaction.request) == 'en' else 0]}: {organisation.name}"
 
 
-def _seen(person: Principal) -> Select[Application, Cycle, Organisation]:
+def _seen(transaction: Transaction, person: Principal) -> Select[Application, Cycle, Organisation]:
     return (
         select(Application, Cycle, Organisation)
         .join(Cycle, Cycle.id == Application.cycle_id)
         .join(Organisation, Organisation.credit_code == Application.credit_code)
-        .where(access.may_see(person))
+        .where(access.may_see(transaction, person))
         .order_by(Application.id)
         .limit(SHOWN)
     )
@@ -47,7 +47,7 @@ def _seen(person: Principal) -> Select[Application, Cycle, Organisation]:
 
 def _in_the_window(transaction: Transaction, person: Principal) -> list[Task]:
     words, states, clause = WAITING[person.role or ""]
-    rows = transaction.session.execute(_seen(person).where(Application.state.in_(states)))
+    rows = transaction.session.execute(_seen(transaction, person).where(Application.state.in_(states)))
     return [
         Task(title=_title(transaction, words, organisation), href=f"{API}/applications/{application.id}", due=cycle.closes, clause=clause)
         for application, cycle, organisation in rows
@@ -61,7 +61,7 @@ def _verifications(transaction: Transaction, person: Principal) -> list[Task]:
         .join(Application, Application.id == Verification.application_id)
         .join(Cycle, Cycle.id == Application.cycle_id)
         .join(Organisation, Organisation.credit_code == Application.credit_code)
-        .where(verification.seen_by(person), Verification.answer.is_(None))
+        .where(verification.seen_by(transaction, person), Verification.answer.is_(None))
         .order_by(Verification.due_on)
         .limit(SHOWN)
     )
@@ -78,14 +78,16 @@ def _verifications(transaction: Transaction, person: Principal) -> list[Task]:
 
 
 def _office(transaction: Transaction, person: Principal) -> list[Task]:
-    open_ones = _seen(person).where(Application.state.in_(("filed", "eligible", "ineligible")), Application.determination.is_(None))
+    open_ones = _seen(transaction, person).where(
+        Application.state.in_(("filed", "eligible", "ineligible")), Application.determination.is_(None)
+    )
     screenings = [
         Task(title=_title(transaction, SCREEN, organisation), href=f"{API}/applications/{application.id}/screening", clause="5.3.1")
         for application, cycle, organisation in transaction.session.execute(open_ones)
         if access.phase(cycle, transaction) == "screening"
     ]
     unruled = (
-        _seen(person)
+        _seen(transaction, person)
         .join(RecusalRequest, RecusalRequest.application_id == Application.id)
         .where(RecusalRequest.granted.is_(None), RecusalRequest.person != person.person)
     )

@@ -132,19 +132,21 @@ def stands(transaction: Transaction, standing: Standing) -> ColumnElement[bool]:
     return and_(Verification.answer.is_(None), late if standing == "overdue" else ~late)
 
 
-def seen_by(person: Principal) -> ColumnElement[bool]:
-    """Say in SQL what a caller may know of: a department what it was asked; nobody what they are recused from (2.4.5)."""
+def seen_by(transaction: Transaction, person: Principal) -> ColumnElement[bool]:
+    """Say in SQL what a caller may know of: a department what it was asked; nobody what they are recused from (2.4.5, 7.1)."""
     recused = select(Recusal.credit_code).where(Recusal.person == person.person)
     seen = Application.credit_code.not_in(recused)
+    if person.role == "supervisor":
+        return and_(seen, Application.cycle_id.in_(access.watched(transaction, person)))
     return and_(seen, Verification.body == person.body) if person.role == "endorser" else seen
 
 
-def _seen(person: Principal) -> Select[Verification]:
-    return select(Verification).join(Application, Application.id == Verification.application_id).where(seen_by(person))
+def _seen(transaction: Transaction, person: Principal) -> Select[Verification]:
+    return select(Verification).join(Application, Application.id == Verification.application_id).where(seen_by(transaction, person))
 
 
 def _find(transaction: Transaction, verification: UUID) -> Verification:
-    found = transaction.session.scalar(_seen(access.caller(transaction)).where(Verification.id == verification))
+    found = transaction.session.scalar(_seen(transaction, access.caller(transaction)).where(Verification.id == verification))
     if found is None:
         raise absent()
     return found
@@ -203,20 +205,24 @@ def list_verifications(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[VerificationAnswer]:
-    """List the questions, oldest first: a department those it was asked (5.3.1)."""
-    statement = _seen(reader)
+    """List the questions, oldest first: a department those it was asked; of cycles for which one gave the undertaking (5.3.1, 7.6)."""
+    statement = _seen(transaction, reader).where(Application.cycle_id.in_(access.sworn(reader)))
     if application is not None:
         statement = statement.where(Verification.application_id == application)
     if standing is not None:
         statement = statement.where(stands(transaction, standing))
     found, following = paginate(transaction.session, statement, Verification.id, cursor, limit)
+    for one in found:
+        access.note_reading(transaction, f"application:{one.application_id}", "verifications")
     return Page(items=[show(transaction, one) for one in found], next_cursor=following)
 
 
 @routes.get("/verifications/{verification}", operation_id="get_verification")
 def get_verification(verification: UUID, _reader: Reader, transaction: InTransaction) -> VerificationAnswer:
-    """Read a question with its answer (5.3.1)."""
+    """Read a question with its answer, once the undertaking is given; the reading is recorded (5.3.1, 7.6)."""
     found = _find(transaction, verification)
+    access.check_sworn(transaction, transaction.session.get_one(Application, found.application_id).cycle_id)
+    access.note_reading(transaction, f"application:{found.application_id}", "verifications")
     transaction.version = found.version
     return show(transaction, found)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from kernel.identity import Principal
@@ -18,12 +18,26 @@ from regulation.conduct import check_undertaking
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.report import check_panel_access
-from services.scoring.tables import Cycle, Dossier, Fallen, Panel, Recusal, Reviewer, Seat, Undertaking
+from services.scoring.tables import (
+    Cycle,
+    Disqualified,
+    Dossier,
+    Fallen,
+    Panel,
+    Recusal,
+    Reviewer,
+    Round,
+    Seat,
+    Sheet,
+    Supervisor,
+    Undertaking,
+)
 
 Stage = Literal["material", "site"]
 Person = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """A person's id, the `sub` of their tokens."""
 
+ENDED = ("closed", "cancelled")
 STAGES: dict[str, Stage] = {"material_review": "material", "site_review": "site"}
 
 
@@ -76,13 +90,6 @@ def not_recused(person: str) -> ColumnElement[bool]:
     return ~exists().where(Recusal.person == person, Recusal.credit_code == Dossier.credit_code, Recusal.lifted_at.is_(None))
 
 
-def withheld(transaction: Transaction, reader: Principal) -> list[str]:
-    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
-    codes = [one.organisation for one in recusals_of(transaction.session, [reader.person])]
-    applications = transaction.session.scalars(select(Dossier.application).where(Dossier.credit_code.in_(codes)))
-    return [*codes, *map(str, applications)]
-
-
 def standing() -> ColumnElement[bool]:
     """Select dossiers that were neither withdrawn nor disqualified."""
     return ~exists().where(Fallen.application == Dossier.application)
@@ -93,12 +100,18 @@ def seated(person: str) -> ColumnElement[bool]:
     return exists().where(Seat.panel == Panel.id, Seat.person == person, Seat.left_at.is_(None))
 
 
+def undertaken(person: str) -> ColumnElement[bool]:
+    """Select the panels of cycles for which the person gave the undertaking; none for one who was disqualified (7.6)."""
+    given = exists().where(Undertaking.person == person, Undertaking.cycle == Panel.cycle)
+    return and_(given, ~exists().where(Disqualified.person == person))
+
+
 def admitted(person: str) -> ColumnElement[bool]:
     """Select the panels that a seated, appointed reviewer may read now: undertaking given, panel not dissolved."""
     return and_(
         Panel.state == "formed",
         seated(person),
-        exists().where(Undertaking.person == person, Undertaking.cycle == Panel.cycle),
+        undertaken(person),
         exists().where(Reviewer.person == person, Reviewer.standing == "appointed"),
     )
 
@@ -111,8 +124,35 @@ def undertaken_at(session: Session, person: str, cycle: UUID) -> datetime | None
 def check_secrecy(transaction: Transaction, person: str, cycle: Cycle) -> None:
     """Refuse whoever gave no undertaking for this cycle, or was disqualified (7.6)."""
     given_at = undertaken_at(transaction.session, person, cycle.id)
-    disqualified = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")
-    check_undertaking(day(given_at) if given_at else None, disqualified=bool(transaction.session.scalar(select(disqualified))))
+    struck = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")
+    out = transaction.session.scalar(select(or_(exists().where(Disqualified.person == person), struck)))
+    check_undertaking(day(given_at) if given_at else None, disqualified=bool(out))
+
+
+def watched(transaction: Transaction, supervisor: Principal) -> Select[UUID]:
+    """Select the cycles whose supervision group a supervisor sits in today, until they end (7.1)."""
+    today = day(transaction.now)
+    in_office = and_(func.coalesce(Supervisor.since, today) <= today, func.coalesce(Supervisor.until, today) >= today)
+    seats = select(Supervisor.cycle).join(Cycle, Cycle.id == Supervisor.cycle)
+    return seats.where(Supervisor.person == supervisor.person, in_office, Cycle.phase.not_in(ENDED))
+
+
+def check_watching(transaction: Transaction, reader: Principal, cycle: UUID | None = None) -> None:
+    """Raise the 404 of what never was for a supervisor outside the cycle's group; without a cycle, outside every group (7.1)."""
+    if reader.role != "supervisor":
+        return
+    seats = watched(transaction, reader)
+    if transaction.session.scalar((seats if cycle is None else seats.where(Supervisor.cycle == cycle)).limit(1)) is None:
+        raise absent()
+
+
+def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
+    """Give the ids of the organisations that a supervisor is recused from, of their applications and sheets."""
+    check_watching(transaction, supervisor)
+    codes = {one.organisation for one in recusals_of(transaction.session, [supervisor.person])}
+    applications = transaction.session.scalars(select(Dossier.application).where(Dossier.credit_code.in_(codes))).all()
+    sheets = transaction.session.scalars(select(Sheet.id).join(Round, Round.id == Sheet.round).where(Round.application.in_(applications)))
+    return {*codes, *map(str, applications), *map(str, sheets)}
 
 
 def panel_for_member(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[Panel, Cycle]:
@@ -128,15 +168,18 @@ def panel_for_member(transaction: Transaction, key: UUID, person: str, *, lock: 
 
 
 def panel_for_office(transaction: Transaction, key: UUID, *, lock: bool = False) -> tuple[Panel, Cycle]:
-    """Load any panel, for the office or a supervisor."""
+    """Load any panel for the office, or one of their cycle's for a supervisor, once the undertaking is given (7.1, 7.6)."""
     panel = transaction.session.get(Panel, key, with_for_update=lock, populate_existing=True)
-    if panel is None:
+    if panel is None or transaction.actor is None:
         raise absent()
-    return panel, cycle_of(transaction, panel.cycle)
+    check_watching(transaction, transaction.actor, panel.cycle)
+    cycle = cycle_of(transaction, panel.cycle)
+    check_secrecy(transaction, transaction.actor.person, cycle)
+    return panel, cycle
 
 
 def panel_for(transaction: Transaction, key: UUID, caller: Principal, *, lock: bool = False) -> tuple[Panel, Cycle]:
-    """Load a panel for whoever calls: a reviewer sees the panels they sit on, the office and supervisors all."""
+    """Load a panel for whoever calls: a reviewer sees the panels they sit on, supervisors their cycle's, the office all."""
     if caller.role == "reviewer":
         return panel_for_member(transaction, key, caller.person, lock=lock)
     return panel_for_office(transaction, key, lock=lock)

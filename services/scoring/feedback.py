@@ -14,7 +14,7 @@ from kernel.service import router
 from kernel.wire import Answer
 from regulation.rubric import STEP, Band, Category, Item, Rubric
 from services.scoring import rounds
-from services.scoring.access import check_secrecy, cycle_of, not_recused, rubric_of
+from services.scoring.access import check_secrecy, check_watching, cycle_of, not_recused, rubric_of
 from services.scoring.consensus import agreed_percents
 from services.scoring.tables import Dossier, Round
 
@@ -109,6 +109,7 @@ def feedback(transaction: Transaction, application: UUID, reader: Principal) -> 
         raise absent()
     cycle = cycle_of(transaction, dossier.cycle)
     if reader.role != "applicant":
+        check_watching(transaction, reader, cycle.id)
         check_secrecy(transaction, reader.person, cycle)
     if cycle.phase not in RELEASED:
         raise Problem(UNPUBLISHED)

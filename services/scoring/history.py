@@ -10,7 +10,7 @@ from kernel.problems import absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer
-from services.scoring.access import not_recused, recusals_of
+from services.scoring.access import check_watching, not_recused, recusals_of
 from services.scoring.reviewer import OfficeOrSupervisor, ReviewerId, SanctionEntry
 from services.scoring.tables import Cycle, Dossier, Panel, Recusal, Reviewer, Round, Sanction, Seat, Sheet, Undertaking
 
@@ -134,6 +134,7 @@ def history(transaction: Transaction, reviewer: Reviewer, reader: Principal) -> 
 @routes.get("/reviewers/{id}/history", operation_id="get_reviewer_history")
 def get_history(key: ReviewerId, reader: OfficeOrSupervisor, transaction: InTransaction) -> History:
     """Read what a reviewer has done over all cycles, and how they were disciplined (2.2.2, 7.6)."""
+    check_watching(transaction, reader)
     reviewer = transaction.session.get(Reviewer, key)
     if reviewer is None:
         raise absent()

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
@@ -13,7 +13,7 @@ from kernel.requests import Transaction
 from kernel.service import Listener, News
 from services.scoring import rounds
 from services.scoring.interest import recuse
-from services.scoring.tables import Cycle, Dossier, Fallen, Panel, Reviewer
+from services.scoring.tables import Cycle, Disqualified, Dossier, Fallen, Panel, Reviewer, Supervisor
 
 
 class Facts(BaseModel):
@@ -101,6 +101,28 @@ class RecusalGranted(Facts):
     person: str
     credit_code: str
     reason: str
+
+
+class Member(Facts):
+    """A member of a supervision group, with their term where it has one."""
+
+    person: str
+    since: date | None = None
+    until: date | None = None
+
+
+class Appointed(Facts):
+    """A cycle's whole supervision group."""
+
+    cycle: UUID
+    members: list[Member]
+
+
+class Sanctioned(Facts):
+    """A person whom the office disciplined at the door."""
+
+    person: str
+    kind: str
 
 
 class Disabled(Facts):
@@ -201,13 +223,32 @@ def on_recusal_granted(transaction: Transaction, news: News) -> None:
     recuse(transaction, facts.person, facts.credit_code, "other", facts.reason, "requested")
 
 
-def on_account_disabled(transaction: Transaction, news: News) -> None:
-    """Count a reviewer without an account no longer: their sheets of the running stage are withdrawn (2.2.2)."""
-    person = Disabled.model_validate(news.facts).person
-    standing: InstrumentedAttribute[str] = Reviewer.standing
-    changed = update(Reviewer).where(Reviewer.person == person, standing == "appointed").values(standing="disabled")
+def on_supervision_appointed(transaction: Transaction, news: News) -> None:
+    """Keep a cycle's supervision group as it stands now; it may come before the cycle itself (7.1)."""
+    facts = Appointed.model_validate(news.facts)
+    transaction.session.execute(delete(Supervisor).where(Supervisor.cycle == facts.cycle))
+    transaction.session.add_all(Supervisor(cycle=facts.cycle, **one.model_dump()) for one in facts.members)
+
+
+def strike(transaction: Transaction, person: str, standing: str, why: str, clause: str) -> None:
+    """Count an appointed reviewer no longer: their sheets of the running stage are withdrawn."""
+    was: InstrumentedAttribute[str] = Reviewer.standing
+    changed = update(Reviewer).where(Reviewer.person == person, was == "appointed").values(standing=standing, version=Reviewer.version + 1)
     if transaction.session.scalar(changed.returning(Reviewer.id)) is not None:
-        rounds.leave(transaction, person, "account_disabled", "2.2.2")
+        rounds.leave(transaction, person, why, clause)
+
+
+def on_account_sanctioned(transaction: Transaction, news: News) -> None:
+    """Keep who was disqualified at the door, and strike them off the roster (7.6)."""
+    facts = Sanctioned.model_validate(news.facts)
+    if facts.kind == "disqualification":
+        transaction.session.execute(insert(Disqualified).values(person=facts.person).on_conflict_do_nothing())
+        strike(transaction, facts.person, "disqualified", "disqualified", "7.6")
+
+
+def on_account_disabled(transaction: Transaction, news: News) -> None:
+    """Strike a reviewer without an account off the roster (2.2.2)."""
+    strike(transaction, Disabled.model_validate(news.facts).person, "disabled", "account_disabled", "2.2.2")
 
 
 def on_honour_changed(_transaction: Transaction, _news: News) -> None:
@@ -225,6 +266,8 @@ LISTENERS: dict[str, Listener] = {
     "application.disqualified": on_disqualified,
     "application.stage_changed": on_stage_changed,
     "recusal.granted": on_recusal_granted,
+    "supervision.appointed": on_supervision_appointed,
+    "account.sanctioned": on_account_sanctioned,
     "account.disabled": on_account_disabled,
     "honour.changed": on_honour_changed,
 }

@@ -22,6 +22,7 @@ from services.scoring import rounds
 from services.scoring.access import (
     Person,
     admitted,
+    check_secrecy,
     cycle_of,
     dossier_of,
     dossiers_of,
@@ -33,6 +34,8 @@ from services.scoring.access import (
     phase_of,
     recusals_of,
     standing,
+    undertaken,
+    watched,
 )
 from services.scoring.interest import recuse
 from services.scoring.tables import Cycle, Dossier, Fallen, Panel, Reviewer, Seat
@@ -249,6 +252,7 @@ def tell(transaction: Transaction, panel: Panel, kind: str, clause: str, **more:
 def form(transaction: Transaction, new: NewPanel, office: Principal, draw: UUID | None = None) -> tuple[Panel, Cycle]:
     """Form a panel of three or more eligible members for every application it gets; their sheets begin with it."""
     cycle = cycle_of(transaction, new.cycle)
+    check_secrecy(transaction, office.person, cycle)
     state = step(PANEL, "new", "form", phase_of(transaction, cycle)).to
     members = appointed_members(transaction, new.members)
     dossiers = take(transaction, cycle, new.applications, office.person)
@@ -309,12 +313,17 @@ def get_panels(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[PanelAnswer]:
-    """List panels in the order they were formed; a reviewer finds those they sit on, once the undertaking is given, until they dissolve."""
-    query = select(Panel)
+    """List panels of the cycles for which one gave the undertaking, in the order they were formed (7.6).
+
+    A reviewer finds those they sit on until they dissolve, a supervisor those of the cycles whose group they sit in (7.1).
+    """
+    query = select(Panel).where(undertaken(reader.person))
     if cycle is not None:
         query = query.where(Panel.cycle == cycle)
     if reader.role == "reviewer":
         query = query.where(admitted(reader.person))
+    if reader.role == "supervisor":
+        query = query.where(Panel.cycle.in_(watched(transaction, reader)))
     found, following = paginate(transaction.session, query, Panel.id, cursor, limit)
     items = [show(transaction, panel, cycle_of(transaction, panel.cycle), reader) for panel in found]
     transaction.version = None

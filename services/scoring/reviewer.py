@@ -19,12 +19,15 @@ from kernel.service import router
 from kernel.wire import Action, Answer, Body, Day, Line, Name, Page, Reason
 from regulation import edition, rubric
 from regulation.calendar import day
+from regulation.conduct import check_undertaking
 from regulation.qualification import Degree, Qualifications, Standard, check_appointment
 from services.scoring import rounds
-from services.scoring.access import Person, recusals_of
-from services.scoring.tables import Recusal, Reviewer, Sanction
+from services.scoring.access import Person, check_watching, recusals_of
+from services.scoring.tables import Disqualified, Recusal, Reviewer, Sanction
 
 routes = router("reviewers")
+
+TOLD = ("workflow", "intake")
 
 APPOINTED_ALREADY = Kind(409, "reviewer_appointed_already", "此人已在评审员名册中", "This person is on the roster already")
 
@@ -222,6 +225,8 @@ def columns(entry: ReviewerEntry | ReviewerChange) -> dict[str, Any]:
 
 def appoint(transaction: Transaction, new: NewReviewer) -> Reviewer:
     """Put a person on the roster."""
+    if transaction.session.get(Disqualified, new.person) is not None:
+        check_undertaking(None, disqualified=True)
     entered = columns(new)
     check_qualified(transaction, entered)
     values = {"id": new_id(), "person": new.person, "appointed_at": transaction.now, "categories": [], "proofs": [], **entered}
@@ -253,13 +258,14 @@ def change(transaction: Transaction, key: UUID, given: ReviewerChange, version: 
 
 
 def sanction(transaction: Transaction, key: UUID, new: NewSanction, by: str) -> Reviewer:
-    """Record discipline; a disqualified reviewer loses access at once and their sheets of the running stage."""
+    """Record discipline; a disqualified reviewer loses access at once, in every role, and their sheets of the running stage."""
     reviewer = locked(transaction, key)
     transaction.session.add(Sanction(reviewer=reviewer.id, kind=new.kind, reason=new.reason, at=transaction.now, by=by))
-    transaction.record(
-        "reviewer.sanctioned", f"reviewer:{key}", clause="7.6", facts={"person": reviewer.person, "kind": new.kind, "reason": new.reason}
-    )
-    if new.kind == "disqualification":
+    disqualified = new.kind == "disqualification"
+    facts = {"person": reviewer.person, "kind": new.kind, "reason": new.reason}
+    transaction.record("reviewer.sanctioned", f"reviewer:{key}", clause="7.6", facts=facts, tell=TOLD if disqualified else ())
+    if disqualified:
+        transaction.session.execute(insert(Disqualified).values(person=reviewer.person).on_conflict_do_nothing())
         reviewer.standing = "disqualified"
         reviewer.version += 1
         transaction.session.flush()
@@ -274,17 +280,17 @@ def post_reviewer(new: NewReviewer, _office: Office, transaction: InTransaction,
 
 
 @routes.get("/reviewers", operation_id="list_reviewers")
-def get_reviewers(
-    _reader: OfficeOrSupervisor, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None
-) -> Page[ReviewerAnswer]:
-    """List the roster in the order of appointment."""
+def get_reviewers(reader: OfficeOrSupervisor, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[ReviewerAnswer]:
+    """List the roster in the order of appointment, to the office and to who sits in a supervision group (7.1)."""
+    check_watching(transaction, reader)
     found, following = paginate(transaction.session, select(Reviewer), Reviewer.id, cursor, limit)
     return Page(items=[show(transaction, reviewer) for reviewer in found], next_cursor=following)
 
 
 @routes.get("/reviewers/{id}", operation_id="get_reviewer")
-def get_reviewer(key: ReviewerId, _reader: OfficeOrSupervisor, transaction: InTransaction) -> ReviewerAnswer:
+def get_reviewer(key: ReviewerId, reader: OfficeOrSupervisor, transaction: InTransaction) -> ReviewerAnswer:
     """Read what the roster says of a reviewer."""
+    check_watching(transaction, reader)
     reviewer = transaction.session.get(Reviewer, key)
     if reviewer is None:
         raise absent()

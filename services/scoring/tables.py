@@ -139,6 +139,25 @@ class Undertaking(Base):
     given_at: Mapped[datetime]
 
 
+class Supervisor(Base):
+    """Who sits in which cycle's supervision group, as workflow has told; it dissolves with its cycle (7.1)."""
+
+    __tablename__ = "supervisor"
+
+    cycle: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[date | None]
+    until: Mapped[date | None]
+
+
+class Disqualified(Base):
+    """Who was disqualified from the review, whatever role they hold, by the door or on the roster (7.6)."""
+
+    __tablename__ = "disqualified"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Draw(Base):
     """A draw of panels with all it was made from: `inputs` is the pool, the units and the constraints, `panels` the outcome."""
 

@@ -26,9 +26,9 @@ from services.workflow import (
     supervision,
 )
 from services.workflow.ballot import endpoints as ballot
-from services.workflow.course import withheld
 from services.workflow.news import LISTENERS
 from services.workflow.objection import endpoints as objection
+from services.workflow.record import questions, withheld
 from services.workflow.revocation import endpoints as revocation
 from services.workflow.tasks import tasks
 
@@ -60,4 +60,6 @@ ACTS = (
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the workflow service."""
     service = Service("workflow", settings, transports)
-    return create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    app = create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    app.include_router(questions, include_in_schema=False)
+    return app

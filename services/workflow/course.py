@@ -19,7 +19,7 @@ from regulation.conduct import check_findings_answered, check_undertaking
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.lifecycle import Step
-from services.workflow.tables import Attachment, Contender, Cycle, Finding, Reading, Recusal, Seat, Supervisor, Undertaking
+from services.workflow.tables import Attachment, Cycle, Disqualified, Finding, Reading, Recusal, Seat, Supervisor, Undertaking
 
 PEERS = ("intake", "scoring")
 ENDED = ("closed", "cancelled")
@@ -119,13 +119,6 @@ def hidden_from_caller(transaction: Transaction, cycle: Cycle) -> frozenset[str]
     return hidden_from(transaction, transaction.actor, cycle) if transaction.actor else frozenset()
 
 
-def withheld(transaction: Transaction, reader: Principal) -> list[str]:
-    """Name what doesn't exist for a reader of the record: the organisations they are recused from, and their applications (2.4.5)."""
-    codes = list(transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == reader.person)))
-    applications = transaction.session.scalars(select(Contender.id).where(Contender.credit_code.in_(codes)))
-    return [*codes, *map(str, applications)]
-
-
 def is_supervisor(transaction: Transaction, principal: Principal, cycle: Cycle) -> bool:
     """Tell whether the caller sits in this cycle's supervision group, which dissolves with the cycle's end (7.1)."""
     seat = transaction.session.get(Supervisor, (cycle.id, principal.person))
@@ -180,9 +173,10 @@ def has_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle)
 
 
 def check_undertaken(transaction: Transaction, principal: Principal | None, cycle: Cycle) -> None:
-    """Refuse whoever has given no confidentiality undertaking for this cycle (7.6)."""
+    """Refuse whoever has given no confidentiality undertaking for this cycle, or was disqualified (7.6)."""
     given = transaction.session.get(Undertaking, (principal.person, cycle.id)) if principal else None
-    check_undertaking(given.given_on if given else None, disqualified=False)
+    disqualified = principal is not None and transaction.session.get(Disqualified, principal.person) is not None
+    check_undertaking(given.given_on if given else None, disqualified=disqualified)
 
 
 def check_secrets(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:

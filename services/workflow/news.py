@@ -15,7 +15,7 @@ from regulation.lifecycle import PHASES
 from services.workflow.ballot.use_cases import leave_open_votes
 from services.workflow.course import lock_cycle, parameters_of, phase_of
 from services.workflow.notice import let_fall, standing_names
-from services.workflow.tables import Contender, Cycle, Department, Panel, PanelReport, Recusal, StageResult, Undertaking
+from services.workflow.tables import Contender, Cycle, Department, Disqualified, Panel, PanelReport, Recusal, StageResult, Undertaking
 
 
 class Facts(BaseModel):
@@ -50,6 +50,13 @@ class Withdrawn(Facts):
     """An application withdrawn by its applicant."""
 
     application: UUID
+
+
+class Sanctioned(Facts):
+    """A person who was disciplined."""
+
+    person: str
+    kind: str
 
 
 class StatedDepartment(Facts):
@@ -195,6 +202,13 @@ def on_undertaking(transaction: Transaction, news: News) -> None:
     )
 
 
+def on_sanctioned(transaction: Transaction, news: News) -> None:
+    """Keep who was disqualified: the undertaking opens nothing to them any more (7.6)."""
+    facts = Sanctioned.model_validate(news.facts)
+    if facts.kind == "disqualification":
+        transaction.session.execute(insert(Disqualified).values(person=facts.person).on_conflict_do_nothing())
+
+
 def on_department_stated(transaction: Transaction, news: News) -> None:
     """Keep the department: the next announcement goes to it too (5.1)."""
     facts = StatedDepartment.model_validate(news.facts).model_dump()
@@ -216,5 +230,7 @@ LISTENERS: dict[str, Listener] = {
     "recusal.lifted": on_recusal_lifted,
     "undertaking.given": on_undertaking,
     "department.stated": on_department_stated,
+    "reviewer.sanctioned": on_sanctioned,
+    "account.sanctioned": on_sanctioned,
     "account.disabled": on_account_disabled,
 }

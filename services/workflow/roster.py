@@ -8,13 +8,14 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import delete, select
 
-from kernel.identity import Chair, Duty, Office, SignedIn
+from kernel.identity import Chair, Duty, Office, Principal, SignedIn
 from kernel.requests import IfMatch, InTransaction, Transaction, check_version
 from kernel.service import router
 from kernel.wire import Answer, Body, Day, Name
 from regulation import ballot
 from regulation.ballot import check_roster, in_office
 from regulation.calendar import day
+from regulation.conduct import check_appoints_supervisors
 from regulation.launch import check_supervision_group
 from services.workflow.course import check_insight, find_cycle, lock_cycle, move, parameters_of
 from services.workflow.tables import Cycle, Seat, Supervisor
@@ -136,15 +137,18 @@ def set_committee(transaction: Transaction, cycle_id: UUID, version: int, commit
     return cycle
 
 
-def set_supervision_group(transaction: Transaction, cycle_id: UUID, version: int, group: SupervisionGroup) -> Cycle:
-    """Set the whole supervision group (7.1)."""
+def set_supervision_group(transaction: Transaction, cycle_id: UUID, chair: Principal, version: int, group: SupervisionGroup) -> Cycle:
+    """Set the whole supervision group, as this cycle's chair, and tell the peers who sits in it (7.1)."""
     cycle = lock_cycle(transaction, cycle_id)
+    seats = {seat.person: seat.duties for seat in seats_of(transaction, cycle)}
+    check_appoints_supervisors(seats.get(chair.person, ()))
     check_version(version, cycle.version)
     transaction.session.execute(delete(Supervisor).where(Supervisor.cycle_id == cycle.id))
     named = {member.person: member for member in group.members}
     check_supervision_group(len(named), parameters_of(cycle, transaction.now), launched=cycle.launched_on is not None)
     transaction.session.add_all([Supervisor(cycle_id=cycle.id, **member.model_dump()) for member in named.values()])
-    move(transaction, cycle, "set_supervision_group", kind="supervision_group.set", facts=group.model_dump(mode="json"), tell=())
+    facts = {"members": [member.model_dump(mode="json") for member in named.values()]}
+    move(transaction, cycle, "set_supervision_group", kind="supervision.appointed", facts=facts)
     return cycle
 
 
@@ -181,10 +185,10 @@ def get_committee(cycle_id: UUID, person: SignedIn, transaction: InTransaction) 
 
 @routes.put("/cycles/{cycle_id}/supervision-group", operation_id="set_supervision_group")
 def put_supervision_group(
-    cycle_id: UUID, group: SupervisionGroup, _chair: Chair, transaction: InTransaction, version: IfMatch
+    cycle_id: UUID, group: SupervisionGroup, chair: Chair, transaction: InTransaction, version: IfMatch
 ) -> SupervisionGroupAnswer:
-    """Set the supervision group (7.1); the version is the cycle's."""
-    return answer_group(transaction, set_supervision_group(transaction, cycle_id, version, group))
+    """Set the supervision group, as the chair on this cycle's roster (7.1); the version is the cycle's."""
+    return answer_group(transaction, set_supervision_group(transaction, cycle_id, chair, version, group))
 
 
 @routes.get("/cycles/{cycle_id}/supervision-group", operation_id="get_supervision_group")

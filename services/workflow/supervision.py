@@ -22,10 +22,13 @@ from services.workflow.tables import Supervisor as SupervisorSeat
 ANSWERED = Kind(409, "answered_already", "该问题已经答复", "That finding has been answered")
 
 Step = Literal[
-    "approve_rules", "launch", "announce", "confirm_shortlist", "hear_defences", "evaluate", "confirm_evaluation", "publish_notice",
+    "approve_rules", "launch", "announce", "close_screening",
+    "confirm_shortlist", "hear_defences", "evaluate", "confirm_evaluation", "publish_notice",
     "end_deliberation", "approve", "publish", "close",
 ]  # fmt: skip
 """The steps of a cycle that a finding can hold."""
+TOLD: dict[str, tuple[str, ...]] = {"close_screening": ("intake",)}
+"""Who is told of a finding, by the step that it holds: the service that takes the step."""
 
 Reader = Annotated[Principal, roles("committee", "supervisor", duties=("office",))]
 
@@ -91,8 +94,8 @@ def find(transaction: Transaction, new: NewFinding, principal: Principal) -> Fin
     )
     transaction.session.add(finding)
     transaction.session.flush()
-    facts = {"cycle": str(cycle.id), "text": new.text, "holds": new.holds, "sanction": sanction}
-    transaction.record("finding.put", f"finding:{finding.id}", clause="7.1", facts=facts)
+    facts = {"finding": str(finding.id), "cycle": str(cycle.id), "text": new.text, "holds": new.holds, "sanction": sanction}
+    transaction.record("finding.put", f"finding:{finding.id}", clause="7.1", facts=facts, tell=TOLD.get(new.holds or "", ()))
     return finding
 
 
@@ -112,7 +115,8 @@ def answer_finding(transaction: Transaction, finding_id: UUID, principal: Princi
     finding.sanction_imposed = new.sanction_imposed
     finding.answer, finding.answered_by, finding.answered_at = new.answer, principal.person, transaction.now
     finding.version += 1
-    transaction.record("finding.answered", f"finding:{finding.id}", clause="7.1", facts=new.model_dump())
+    facts = {"finding": str(finding.id)} | new.model_dump()
+    transaction.record("finding.answered", f"finding:{finding.id}", clause="7.1", facts=facts, tell=TOLD.get(finding.holds or "", ()))
     return finding
 
 

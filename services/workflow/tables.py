@@ -182,6 +182,14 @@ class Recusal(Base):
     source: Mapped[str]
 
 
+class Disqualified(Base):
+    """Who was disqualified from the review, as scoring or the door has told; it follows the person (7.6)."""
+
+    __tablename__ = "disqualified"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Department(Base):
     """A department that the office stated in intake: beside the edition's bodies it gets the announcement (5.1)."""
 

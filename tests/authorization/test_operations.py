@@ -39,7 +39,13 @@ VALUES = {
     "edition": "none",
     "chart": "radar",
 }
-BESIDE = {"POST /internal/events", "PUT /internal/clock", "GET /internal/tasks", "GET /internal/dossier-access"}
+BESIDE = {
+    "POST /internal/events",
+    "PUT /internal/clock",
+    "GET /internal/tasks",
+    "GET /internal/dossier-access",
+    "GET /internal/record-readers",
+}
 BESIDE |= {f"GET {path}" for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
 BESIDE |= {"GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}
 SECTION = {"summary": "概况", "employees": 1, "products": "产品"}

@@ -98,6 +98,9 @@ def test_whoever_sits_in_no_committee_of_a_cycle_reads_no_dashboard_of_it(award:
 
 
 def test_the_record_names_no_organisation_to_a_recused_supervisor(award: Award, hidden: Hidden) -> None:
+    group = {"members": [{"person": f"supervisor-{number}", "name": "赵"} for number in (1, 9)]}
+    ok(hidden.year.committee.edit(hidden.year.committee.chair, f"/cycles/{hidden.year.cycle}/supervision-group", group))
+
     def events(name: str) -> str:
         supervisor = award.client("supervisor", name)
         deadline = time.monotonic() + 10

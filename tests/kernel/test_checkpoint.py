@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from embedded.caller import Caller
 from kernel import merkle
 from tests.rig import Award
+from tests.workflow.committee import Committee
 
 Checkpoint = tuple[int, bytes]
 
@@ -57,8 +58,10 @@ def checkpoint_of(anyone: Caller, at_least: int = 0) -> Checkpoint:
 
 
 def event_of(award: Award, cycle: str) -> dict[str, Any]:
-    with award.client("supervisor", "watcher") as supervisor:
-        events = supervisor.get("/record/workflow/events", params={"limit": 200}).json()["items"]
+    committee = Committee(award)
+    committee.watch(cycle)
+    events = committee.supervisor.get("/record/workflow/events", params={"limit": 200}).json()["items"]
+    committee.close()
     return next(event for event in events if event["subject"] == f"cycle:{cycle}")
 
 

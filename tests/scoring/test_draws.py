@@ -145,6 +145,8 @@ def test_to_an_officer_a_draw_shows_nothing_of_what_they_are_recused_from(year: 
     made = draw(year, [hidden, seen], applications_per_panel=1)
     colleague = year.award.client("committee", "colleague-draws", duties=["office"])
     path = f"/draws/{made['id']}"
+    assert refusal(colleague.get(path)) == (409, "undertaking_missing", "7.6")
+    assert colleague.post("/me/undertakings", json={"cycle": year.id}).status_code == 201
     assert len(colleague.get(path).json()["panels"]) == 2
     interest = {"credit_code": year.codes[hidden], "kind": "kinship", "reason": "亲属"}
     colleague.put("/me/interests", json={"interests": [interest]})

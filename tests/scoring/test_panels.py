@@ -255,6 +255,9 @@ def test_an_officer_does_not_find_what_they_are_recused_from(award: Award) -> No
     assert year.office.put("/me/interests", json={"interests": [interest]}).status_code == 200
     assert refusal(year.office.post("/panels", json=year.panel_body(TEAM, [hidden]))) == (409, "not_in_eligible_list", "5.3.2")
     colleague = award.client("committee", f"colleague-{year.mark}", duties=["office"])
+    assert refusal(colleague.post("/panels", json=year.panel_body(TEAM, [seen]))) == (409, "undertaking_missing", "7.6")
+    assert colleague.get("/panels").json()["items"] == []
+    assert colleague.post("/me/undertakings", json={"cycle": year.id}).status_code == 201
     panel = colleague.post("/panels", json=year.panel_body(TEAM, [hidden, seen])).json()["id"]
     assert [one["application"] for one in year.office.get(f"/panels/{panel}").json()["applications"]] == [seen]
     recusal = {"person": year.person("third"), "application": hidden, "reason": "疑似"}

@@ -68,6 +68,7 @@ def test_a_sealed_sheet_is_read_by_nobody_until_the_last_one_is_in(year: Year, f
     sheets = year.client("leader").get(opened).json()["sheets"]
     assert sorted(sheet["total"]["points"] for sheet in sheets) == ["600.00", "650.00", "850.00"]
     assert is_absent(year.client("fourth").get(opened))
+    assert is_absent(year.award.client("supervisor", "supervisor-of-another-year").get(opened))
     assert year.supervisor.get(opened).json()["sheets"] == sheets
 
 
@@ -203,8 +204,8 @@ def test_a_report_waits_for_the_leaders_signature_and_every_members_stance(year:
     assert (result["points"], len(result["counted"]), made.json()["revision"]) == ("609.75", 3, 1)
     assert leader.post(where, json=report).json()["revision"] == 2
     assert len(year.client("third").get(f"{where}s").json()["items"]) == 2
-    assert refusal(year.office.get(f"{where}s")) == (409, "undertaking_missing", "7.6")
-    assert year.office.post("/me/undertakings", json={"cycle": year.id}).status_code == 201
+    clerk = year.award.client("committee", year.person("clerk"), duties=["office"])
+    assert refusal(clerk.get(f"{where}s")) == (409, "undertaking_missing", "7.6")
     assert len(year.office.get(f"{where}s").json()["items"]) == 2
 
 

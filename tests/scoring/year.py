@@ -74,6 +74,9 @@ class Year:
         self.used: set[str] = set()
         launch = {"cycle": self.id, "year": year, "edition": "jindong-2022", "rubric": RUBRIC.id, "rules_hash": "0" * 64}
         self.tell("workflow", "cycle.launched", **launch, rules=RULES | rules, launched_on="2026-03-01")
+        self.tell("workflow", "supervision.appointed", cycle=self.id, members=[{"person": f"supervisor-{self.mark}"}])
+        for overseer in (self.office, self.supervisor):
+            assert overseer.post("/me/undertakings", json={"cycle": self.id}).status_code == 201
 
     def tell(self, sender: str, kind: str, **facts: object) -> None:
         """Bring scoring a letter, as the relay of a peer does."""

@@ -77,9 +77,13 @@ class Committee:
     def prepare(self, cycle: str, rules: dict[str, Any] | None = None) -> None:
         """Plan, roster and supervision group, and a draft of the rules."""
         ok(self.edit(self.office, f"/cycles/{cycle}/plan", PLAN))
+        self.watch(cycle)
+        ok(self.edit(self.office, f"/cycles/{cycle}/rules", rules or RULES))
+
+    def watch(self, cycle: str) -> None:
+        """Seat the committee, and have its chair set the supervision group."""
         ok(self.edit(self.office, f"/cycles/{cycle}/committee", ROSTER))
         ok(self.edit(self.chair, f"/cycles/{cycle}/supervision-group", {"members": [{"person": "supervisor-1", "name": "赵"}]}))
-        ok(self.edit(self.office, f"/cycles/{cycle}/rules", rules or RULES))
 
     def propose(self, cycle: str, kind: str, **subject: object) -> str:
         return str(ok(self.office.post(f"/cycles/{cycle}/motions", json={"kind": kind, "title": f"议案：{kind}", **subject}))["id"])

@@ -72,6 +72,14 @@ def test_only_the_chair_makes_the_supervision_group(committee: Committee) -> Non
     body: dict[str, object] = {"members": []}
     assert committee.edit(committee.office, path, body).status_code == 403
     assert committee.edit(committee.voters["member-1"], path, body).status_code == 403
+    refused(committee.edit(committee.chair, path, body), "not_this_cycles_chair", "7.1")
+    ok(committee.edit(committee.office, f"/cycles/{cycle}/committee", ROSTER))
+    with committee.award.client("committee", "chair-of-another-year", duties=["chair"]) as other:
+        refused(
+            other.put(path, json=body, headers={"If-Match": committee.office.get(f"/cycles/{cycle}").headers["etag"]}),
+            "not_this_cycles_chair",
+            "7.1",
+        )
 
 
 def test_an_edit_needs_the_version_it_starts_from(committee: Committee) -> None:

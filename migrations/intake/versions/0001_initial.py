@@ -34,6 +34,10 @@ def upgrade() -> None:
     sa.Column('sections', postgresql.ARRAY(sa.Text()), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('pk_department'))
     )
+    op.create_table('disqualified',
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('person', name=op.f('pk_disqualified'))
+    )
     op.create_table('event',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False, comment='business instant'),
@@ -50,6 +54,12 @@ def upgrade() -> None:
     comment="append-only: the service's role may insert and select, nothing else"
     )
     op.create_index(op.f('ix_event_subject'), 'event', ['subject'], unique=False)
+    op.create_table('holding_finding',
+    sa.Column('finding', sa.Uuid(), nullable=False),
+    sa.Column('cycle_id', sa.Uuid(), nullable=False),
+    sa.Column('holds', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('finding', name=op.f('pk_holding_finding'))
+    )
     op.create_table('honour',
     sa.Column('credit_code', sa.Text(), nullable=False),
     sa.Column('award', sa.Text(), nullable=False),
@@ -98,6 +108,13 @@ def upgrade() -> None:
     sa.Column('person', sa.Text(), nullable=False),
     sa.Column('credit_code', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('person', 'credit_code', name=op.f('pk_recusal'))
+    )
+    op.create_table('supervisor',
+    sa.Column('cycle_id', sa.Uuid(), nullable=False),
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.Column('since', sa.Date(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('cycle_id', 'person', name=op.f('pk_supervisor'))
     )
     op.create_table('undertaking',
     sa.Column('person', sa.Text(), nullable=False),
@@ -276,14 +293,17 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_application_body'), table_name='application')
     op.drop_table('application')
     op.drop_table('undertaking')
+    op.drop_table('supervisor')
     op.drop_table('recusal')
     op.drop_table('received')
     op.drop_table('reading')
     op.drop_table('organisation')
     op.drop_table('idempotency')
     op.drop_table('honour')
+    op.drop_table('holding_finding')
     op.drop_index(op.f('ix_event_subject'), table_name='event')
     op.drop_table('event')
+    op.drop_table('disqualified')
     op.drop_table('department')
     op.drop_table('cycle')
     op.drop_table('clock_shift')

@@ -29,6 +29,10 @@ def upgrade() -> None:
     sa.Column('closes', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_cycle'))
     )
+    op.create_table('disqualified',
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('person', name=op.f('pk_disqualified'))
+    )
     op.create_table('event',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False, comment='business instant'),
@@ -105,6 +109,13 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_reviewer')),
     sa.UniqueConstraint('person', name=op.f('uq_reviewer_person'))
+    )
+    op.create_table('supervisor',
+    sa.Column('cycle', sa.Uuid(), nullable=False),
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.Column('since', sa.Date(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('cycle', 'person', name=op.f('pk_supervisor'))
     )
     op.create_table('draw',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -297,6 +308,7 @@ def downgrade() -> None:
     op.drop_table('leaf')
     op.drop_index(op.f('ix_draw_cycle'), table_name='draw')
     op.drop_table('draw')
+    op.drop_table('supervisor')
     op.drop_table('reviewer')
     op.drop_index('ix_recusal_standing', table_name='recusal', postgresql_where=sa.text('lifted_at is null'))
     op.drop_index(op.f('ix_recusal_credit_code'), table_name='recusal')
@@ -306,6 +318,7 @@ def downgrade() -> None:
     op.drop_table('fallen')
     op.drop_index(op.f('ix_event_subject'), table_name='event')
     op.drop_table('event')
+    op.drop_table('disqualified')
     op.drop_table('cycle')
     op.drop_table('clock_shift')
     # ### end Alembic commands ###

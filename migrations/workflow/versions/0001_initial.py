@@ -59,6 +59,10 @@ def upgrade() -> None:
     sa.Column('zh', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('pk_department'))
     )
+    op.create_table('disqualified',
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('person', name=op.f('pk_disqualified'))
+    )
     op.create_table('event',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False, comment='business instant'),
@@ -675,6 +679,7 @@ def downgrade() -> None:
     op.drop_table('external_honour')
     op.drop_index(op.f('ix_event_subject'), table_name='event')
     op.drop_table('event')
+    op.drop_table('disqualified')
     op.drop_table('department')
     op.drop_index('uq_cycle_year', table_name='cycle', postgresql_where=sa.text("phase <> 'cancelled'"))
     op.drop_table('cycle')

@@ -14,6 +14,7 @@ from kernel.problems import Kind, Problem, absent, language_of, refusal_parts
 from kernel.requests import Transaction, paginate
 from kernel.wire import Why
 from regulation import lifecycle
+from regulation.conduct import check_findings_answered
 from regulation.eligibility import (
     CRITERIA,
     Criterion,
@@ -37,7 +38,7 @@ from services.intake.screening.schemas import (
     ScreeningAnswer,
     ScreeningInBrief,
 )
-from services.intake.tables import Application, Cycle, FrozenVersion, Outcome, Verification
+from services.intake.tables import Application, Cycle, FrozenVersion, HoldingFinding, Outcome, Verification
 from services.intake.verification import Standing, standing_of, stands
 
 CRITERION_TWICE = Kind(422, "criterion_twice", "同一审查条件出现两次", "A criterion is given twice")
@@ -127,13 +128,15 @@ def determine(transaction: Transaction, application: UUID, remarks: str) -> Appl
 def close_screening(transaction: Transaction, cycle_id: UUID) -> Closure:
     """Close a cycle's screening once every filed application is determined, and tell the peers the eligible list.
 
-    Clause 5.3.1.
+    Clauses 5.3.1, 7.1.
     """
     session = transaction.session
     cycle = session.get(Cycle, cycle_id, with_for_update=True)
     if cycle is None:
         raise absent()
     step = lifecycle.step(lifecycle.cycle(access.parameters(cycle)), access.phase(cycle, transaction), "close_screening")
+    held = session.scalars(select(HoldingFinding.holds).where(HoldingFinding.cycle_id == cycle.id))
+    check_findings_answered("close_screening", frozenset(held))
     filed = select(Application).where(Application.cycle_id == cycle.id, Application.state.in_(["filed", "eligible", "ineligible"]))
     applications = session.scalars(filed.order_by(Application.id)).all()
     check_screening_closure(sum(application.determination is None for application in applications))
@@ -142,8 +145,8 @@ def close_screening(transaction: Transaction, cycle_id: UUID) -> Closure:
     cycle.phase = step.to
     facts = {"cycle": str(cycle.id), "count": len(listed), "hash": digest, "applications": listed}
     transaction.record("screening.closed", f"cycle:{cycle.id}", clause=step.clause, facts=facts, tell=("workflow", "scoring"))
-    eligible = filed.where(Application.state == "eligible", access.may_see(access.caller(transaction))).order_by(Application.id)
-    seen = [application.id for application in session.scalars(eligible)]
+    eligible = filed.where(Application.state == "eligible", access.may_see(transaction, access.caller(transaction)))
+    seen = [application.id for application in session.scalars(eligible.order_by(Application.id))]
     return Closure(cycle=cycle.id, count=len(seen), hash=digest, applications=seen, closed_at=transaction.now)
 
 
@@ -251,7 +254,7 @@ class Wanted:
 def _select(transaction: Transaction, cycle: Cycle, wanted: Wanted) -> Select[Application]:
     organisation = FrozenVersion.content["organisation"]
     filters: list[ColumnElement[bool]] = [
-        access.may_see(access.caller(transaction)),
+        access.may_see(transaction, access.caller(transaction)),
         Application.cycle_id == cycle.id,
         Application.filed_at.is_not(None),
         Application.state != "withdrawn",

@@ -16,6 +16,7 @@ from services.scoring.access import (
     Stage,
     admitted,
     check_secrecy,
+    check_watching,
     cycle_of,
     not_recused,
     panel_for,
@@ -53,6 +54,7 @@ def cycle_scope(transaction: Transaction, key: UUID, reader: Principal) -> Scope
     """Open a cycle's advice likewise; a leader gets that on the panels they lead."""
     cycle = cycle_of(transaction, key)
     if reader.role != "reviewer":
+        check_watching(transaction, reader, cycle.id)
         check_secrecy(transaction, reader.person, cycle)
         return Scope(reader, cycle, None)
     led = select(Panel.id).where(Panel.cycle == cycle.id, Panel.leader == reader.person, admitted(reader.person)).order_by(Panel.id)

@@ -7,10 +7,10 @@ from fastapi import Path, Query
 from sqlalchemy import select
 
 from kernel.identity import Office, Principal, roles
-from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, paginate
+from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, paginate
 from kernel.service import router
 from kernel.wire import Page
-from services.scoring.access import Person
+from services.scoring.access import Person, check_secrecy, check_watching, cycle_of, watched
 from services.scoring.draw.schemas import DrawAnswer, NewDraw, NewOverride, Replay, WhyNot
 from services.scoring.draw.use_cases import draw, form_panels, found, override, replay, show, why_not
 from services.scoring.tables import Draw
@@ -19,6 +19,14 @@ routes = router("draws")
 
 DrawId = Annotated[UUID, Path(alias="id")]
 DrawReader = Annotated[Principal, roles("committee", "supervisor", duties=("office",))]
+
+
+def watched_draw(transaction: Transaction, key: UUID, reader: Principal) -> Draw:
+    """Load a draw for the office, or for a supervisor of its cycle's group, once the undertaking is given (7.1, 7.6)."""
+    made = found(transaction, key)
+    check_watching(transaction, reader, made.cycle)
+    check_secrecy(transaction, reader.person, cycle_of(transaction, made.cycle))
+    return made
 
 
 @routes.post("/draws", status_code=201, operation_id="draw_panels")
@@ -35,8 +43,10 @@ def get_draws(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DrawAnswer]:
-    """List draws in the order they were made."""
+    """List draws in the order they were made; a supervisor finds those of the cycles whose group they sit in (7.1)."""
     query = select(Draw) if cycle is None else select(Draw).where(Draw.cycle == cycle)
+    if reader.role == "supervisor":
+        query = query.where(Draw.cycle.in_(watched(transaction, reader)))
     made, following = paginate(transaction.session, query, Draw.id, cursor, limit)
     items = [show(transaction, one, reader) for one in made]
     transaction.version = None
@@ -46,13 +56,13 @@ def get_draws(
 @routes.get("/draws/{id}", operation_id="get_draw")
 def get_draw(key: DrawId, reader: DrawReader, transaction: InTransaction) -> DrawAnswer:
     """Read a draw with its seed, its pool, its panels, and what was changed of it."""
-    return show(transaction, found(transaction, key), reader)
+    return show(transaction, watched_draw(transaction, key, reader), reader)
 
 
 @routes.get("/draws/{id}/replay", operation_id="replay_draw")
 def get_replay(key: DrawId, reader: DrawReader, transaction: InTransaction) -> Replay:
     """Make the draw again from its stored seed, roster and constraints, and tell whether it gives the same panels."""
-    return replay(transaction, found(transaction, key), reader)
+    return replay(transaction, watched_draw(transaction, key, reader), reader)
 
 
 @routes.get("/draws/{id}/applications/{application}/reviewers/{person}", operation_id="explain_draw")
@@ -60,7 +70,7 @@ def get_explanation(
     key: DrawId, application: UUID, person: Annotated[Person, Path()], reader: DrawReader, transaction: InTransaction
 ) -> WhyNot:
     """Ask why a reviewer was, or was not, drawn for an application's panel."""
-    return why_not(transaction, found(transaction, key), person, application, reader)
+    return why_not(transaction, watched_draw(transaction, key, reader), person, application, reader)
 
 
 @routes.post("/draws/{id}/overrides", operation_id="override_draw")
