@@ -200,6 +200,11 @@ def report(year: Year, panel: Panel, points: Mapping[str, str], recommended: Seq
     found = {year.key_of(one["application"]): (one["numerator"], one["denominator"], one["points"]) for one in made["results"]}
     wanted = {key: (twentieths(points[key]), 1, points[key]) for key in panel.applications if key in points}
     year.stage.check(f"{panel.name}'s results", found, wanted)
+    path, stance = f"/panels/{year.panels[panel.name]}/report/signatures", {"report": made["id"], "stance": "agree"}
+    signed = [member(year, number).expect("POST", path, stance) for number in panel.members[1:]]
+    year.stage.check(
+        f"{panel.name}'s report goes out with the last signature", [one["sent_at"] is None for one in signed][-2:], [True, False]
+    )
 
 
 def agree(year: Year) -> None:

@@ -174,6 +174,7 @@ def agree(
         rubric_of(cycle).item(item)
         check_rating(rating.percent)
     sheets = {str(sheet.id): percents(sheet) for sheet in rounds.opened_sheets(transaction, found)}
+    rounds.drop_draft(transaction, panel, found.stage)
     found.agreed = {
         item: {
             "steps": rating.percent // STEP,

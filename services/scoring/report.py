@@ -7,19 +7,21 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from kernel.identity import Principal, Reviewer
-from kernel.problems import Problem
-from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, paginate
-from kernel.service import router
-from kernel.wire import Answer, Body, Id, Line, Page, Reason, Words
+from kernel.problems import Problem, absent
+from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
+from kernel.service import API, router
+from kernel.wire import Action, Answer, Body, Id, Line, Page, Reason, Words
 from regulation.lifecycle import PANEL, step
 from regulation.recusal import check_strength
-from regulation.report import check_recommended, check_site_scoring
+from regulation.report import check_panel_report, check_recommended, check_site_scoring
 from services.scoring import rounds
 from services.scoring.access import (
     Stage,
     check_secrecy,
+    cycle_of,
     dossiers_of,
     members_of,
     panel_for,
@@ -31,12 +33,15 @@ from services.scoring.access import (
     rubric_of,
     stage_of,
 )
-from services.scoring.consensus import NOT_REOPENED, check_leader
+from services.scoring.consensus import NOT_REOPENED, NewSignature, StanceAnswer, check_leader, check_stance
 from services.scoring.panel import SOME_ID, PanelId, PanelReader
 from services.scoring.result import Result, result, shown
-from services.scoring.tables import Cycle, Dossier, Panel, Report, Round
+from services.scoring.tables import Cycle, Dossier, Panel, Report, ReportSignature, Round
 
 routes = router("reports")
+
+CLAUSES = {"material": "2.3.1", "site": "2.3.3"}
+STAGE: dict[str, Stage] = {"material": "material", "site": "site"}
 
 
 class Verified(Body):
@@ -84,6 +89,19 @@ class NewReport(Body):
     )
 
 
+class NewReportSignature(NewSignature):
+    """A member's stance on the report that the leader drafted, by its id; a dissent gives its reasons.
+
+    A member who is recused from an application signs for the rest, which is all that they are shown.
+    """
+
+    report: Id
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"report": SOME_ID, "stance": "dissent", "reason": "建议名单遗漏了一家结果更好的组织。"}]}
+    )
+
+
 class VerifiedItem(Answer):
     """What was found about an item."""
 
@@ -102,6 +120,7 @@ class ApplicationFinding(Answer):
 class ReportAnswer(Answer):
     """A report; nothing is shown of an application that the reader is recused from, and to whoever is recused from any, never the text.
 
+    Until every member has signed it or dissented it is a draft: `sent_at` is null, and its panel alone reads it.
     `signed_by` is null where a counted sheet was taken out after the report: the panel has yet to report anew.
     """
 
@@ -115,6 +134,9 @@ class ReportAnswer(Answer):
     findings: list[ApplicationFinding]
     signed_by: str | None
     at: datetime
+    sent_at: datetime | None
+    signatures: list[StanceAnswer]
+    actions: dict[str, Action]
 
 
 def check_reportable(transaction: Transaction, panel: Panel, cycle: Cycle, asked: Stage | None) -> Stage:
@@ -142,12 +164,13 @@ def results_of(
 
 
 def report(transaction: Transaction, key: UUID, leader: Principal, new: NewReport) -> Report:
-    """Report the running stage to the office, or revise the report while the stage still runs."""
+    """Draft the running stage's report, or a revision of it, with the leader's signature; it goes out once every member has signed."""
     panel, cycle = panel_for_member(transaction, key, leader.person, lock=True)
     check_leader(panel, leader.person)
     stage = check_reportable(transaction, panel, cycle, new.stage)
     dossiers = reviewed(transaction, panel, stage)
     organisations = {str(dossier.application): dossier.credit_code for dossier in dossiers}
+    rounds.drop_draft(transaction, panel, stage)
     last = rounds.newest_report(transaction, panel, stage)
     recommended = [str(application) for application in new.recommended]
     check_recommended(recommended, organisations)
@@ -169,16 +192,69 @@ def report(transaction: Transaction, key: UUID, leader: Principal, new: NewRepor
         at=transaction.now,
     )
     transaction.session.add(made)
-    transaction.session.execute(update(Round).where(Round.panel == panel.id, Round.stage == stage).values(reopened_at=None))
     transaction.session.flush()
-    rounds.tell_report(transaction, panel, made, "2.3.1" if stage == "material" else "2.3.3")
+    transaction.record("report.drafted", f"panel:{panel.id}", clause=CLAUSES[stage], facts={"report": str(made.id), "stage": stage})
     return made
 
 
-def show(transaction: Transaction, made: Report, panel: Panel, reader: Principal) -> ReportAnswer:
-    """Answer with a report as this reader may see it."""
+def draft_of(transaction: Transaction, panel: Panel, key: UUID) -> Report:
+    """Lock a panel's report that has not gone out; absent where it did, or was dropped."""
+    found = select(Report).where(Report.id == key, Report.panel == panel.id, Report.sent_at.is_(None))
+    made = transaction.session.scalar(found.with_for_update())
+    if made is None:
+        raise absent()
+    return made
+
+
+def check_signable(transaction: Transaction, panel: Panel, cycle: Cycle, made: Report) -> None:
+    """Refuse a stance on a report of a stage that is over, or that a former leader drafted (2.3.1)."""
+    check_reportable(transaction, panel, cycle, STAGE[made.stage])
+    check_panel_report(panel.leader, made.signed_by or "", [], {}, {})
+
+
+def sign(transaction: Transaction, key: UUID, member: Principal, given: NewReportSignature) -> Report:
+    """Sign the leader's report or dissent from it in writing; with the last stance it goes to the office."""
+    panel, cycle = panel_for_member(transaction, key, member.person, lock=True)
+    made = draft_of(transaction, panel, given.report)
+    check_signable(transaction, panel, cycle, made)
+    check_stance(member.person, panel.leader, given.stance, given.reason or "")
+    stance = {"stance": given.stance, "reason": given.reason or "", "at": transaction.now}
+    statement = insert(ReportSignature).values(report=made.id, person=member.person, **stance)
+    transaction.session.execute(statement.on_conflict_do_update(index_elements=["report", "person"], set_=stance))
+    facts = {"report": str(made.id), "stage": made.stage, "stance": given.stance}
+    transaction.record("report.signed", f"panel:{panel.id}", clause=CLAUSES[made.stage], facts=facts)
+    signed = {one.person: one for one in signatures_of(transaction, made)}
+    members = [one.person for one in members_of(transaction.session, panel) if one.standing == "appointed"]
+    if set(members) <= {panel.leader, *signed}:
+        stances: dict[str, Any] = {person: one.stance for person, one in signed.items()}
+        check_panel_report(panel.leader, made.signed_by or "", members, stances, {person: one.reason for person, one in signed.items()})
+        send(transaction, panel, made)
+    return made
+
+
+def send(transaction: Transaction, panel: Panel, made: Report) -> None:
+    """Submit a signed report to the office."""
+    made.sent_at = transaction.now
+    transaction.session.execute(update(Round).where(Round.panel == panel.id, Round.stage == made.stage).values(reopened_at=None))
+    transaction.session.flush()
+    rounds.tell_report(transaction, panel, made, CLAUSES[made.stage])
+
+
+def signatures_of(transaction: Transaction, made: Report) -> list[ReportSignature]:
+    """List the members' stances on a report."""
+    query = select(ReportSignature).where(ReportSignature.report == made.id).order_by(ReportSignature.at, ReportSignature.person)
+    return list(transaction.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def show(transaction: Transaction, made: Report, panel: Panel, cycle: Cycle, reader: Principal) -> ReportAnswer:
+    """Answer with a report as this reader may see it; a dissent's reasons go with the text."""
     seen = {str(dossier.application) for dossier in dossiers_of(transaction, panel, reader.person)}
     recused = recusals_of(transaction.session, [reader.person])
+    actions = {}
+    if reader.role == "reviewer" and reader.person != panel.leader and made.sent_at is None:
+        href = f"{API}/panels/{panel.id}/report/signatures"
+        actions["sign"] = offer(transaction, "POST", href, lambda: check_signable(transaction, panel, cycle, made))
+    signatures = [StanceAnswer.model_validate(one) for one in signatures_of(transaction, made)]
     return ReportAnswer(
         id=made.id,
         panel=made.panel,
@@ -190,22 +266,39 @@ def show(transaction: Transaction, made: Report, panel: Panel, reader: Principal
         findings=[ApplicationFinding.model_validate(one) for one in made.findings if one["application"] in seen],
         signed_by=made.signed_by,
         at=made.at,
+        sent_at=made.sent_at,
+        signatures=[one.model_copy(update={"reason": ""}) if recused else one for one in signatures],
+        actions=actions,
     )
 
 
 @routes.post("/panels/{id}/report", status_code=201, operation_id="report_stage")
 def post_report(key: PanelId, new: NewReport, reviewer: Reviewer, transaction: InTransaction, _dry_run: DryRun) -> ReportAnswer:
-    """Report the running stage, as the leader; refused until every application's consensus is signed (2.3.1, 2.3.3)."""
+    """Draft the running stage's report, as the leader, whose signature it bears; refused until every consensus is signed (2.3.1, 2.3.3)."""
     made = report(transaction, key, reviewer, new)
-    return show(transaction, made, transaction.session.get_one(Panel, key), reviewer)
+    panel = transaction.session.get_one(Panel, key)
+    return show(transaction, made, panel, cycle_of(transaction, panel.cycle), reviewer)
+
+
+@routes.post("/panels/{id}/report/signatures", status_code=201, operation_id="sign_report")
+def post_signature(
+    key: PanelId, given: NewReportSignature, reviewer: Reviewer, transaction: InTransaction, _dry_run: DryRun
+) -> ReportAnswer:
+    """Sign the leader's report, or dissent from it in writing, as a member; with the last stance it goes to the office (2.3.1)."""
+    made = sign(transaction, key, reviewer, given)
+    panel = transaction.session.get_one(Panel, key)
+    return show(transaction, made, panel, cycle_of(transaction, panel.cycle), reviewer)
 
 
 @routes.get("/panels/{id}/reports", operation_id="list_reports")
 def get_reports(
     key: PanelId, reader: PanelReader, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ReportAnswer]:
-    """Read a panel's reports with every revision; whoever reads has given the undertaking for the cycle (7.6)."""
+    """Read a panel's reports with every revision, its members also the draft; whoever reads has given the undertaking (7.6)."""
     panel, cycle = panel_for(transaction, key, reader)
     check_secrecy(transaction, reader.person, cycle)
-    found, following = paginate(transaction.session, select(Report).where(Report.panel == panel.id), Report.id, cursor, limit)
-    return Page(items=[show(transaction, made, panel, reader) for made in found], next_cursor=following)
+    query = select(Report).where(Report.panel == panel.id)
+    if reader.role != "reviewer":
+        query = query.where(Report.sent_at.is_not(None))
+    found, following = paginate(transaction.session, query, Report.id, cursor, limit)
+    return Page(items=[show(transaction, made, panel, cycle, reader) for made in found], next_cursor=following)

@@ -127,7 +127,12 @@ def get_results(key: PanelId, reader: PanelReader, transaction: InTransaction, s
     """Read a stage's official results, each recomputed from the stored sheets at this moment and compared (4.2)."""
     panel, cycle = panel_for(transaction, key, reader)
     check_secrecy(transaction, reader.person, cycle)
-    reports = select(Report).where(Report.panel == key).order_by(Report.stage.desc(), Report.revision.desc()).limit(1)
+    reports = (
+        select(Report)
+        .where(Report.panel == key, Report.sent_at.is_not(None))
+        .order_by(Report.stage.desc(), Report.revision.desc())
+        .limit(1)
+    )
     report = transaction.session.scalar(reports.where(Report.stage == stage) if stage else reports)
     if report is None:
         raise absent()

@@ -103,6 +103,7 @@ def withdraw(transaction: Transaction, found: Round, sheets: Iterable[Sheet], wh
 def reform(transaction: Transaction, panel: Panel, found: Round, gone: Sheet) -> None:
     """Take what rested on a sheet that is gone off the consensus, and off the stage's report, until the panel settles both anew."""
     unsign(transaction, found)
+    drop_draft(transaction, panel, found.stage)
     if found.agreed is not None:
         found.version += 1
         found.agreed = {
@@ -124,6 +125,7 @@ def reform(transaction: Transaction, panel: Panel, found: Round, gone: Sheet) ->
         findings=report.findings,
         signed_by=None,
         at=transaction.now,
+        sent_at=transaction.now,
     )
     transaction.session.add(revised)
     transaction.session.flush()
@@ -131,9 +133,15 @@ def reform(transaction: Transaction, panel: Panel, found: Round, gone: Sheet) ->
 
 
 def newest_report(transaction: Transaction, panel: Panel, stage: str) -> Report | None:
-    """Load a panel's last report of a stage."""
-    query = select(Report).where(Report.panel == panel.id, Report.stage == stage).order_by(Report.revision.desc()).limit(1)
-    return transaction.session.scalar(query)
+    """Load a panel's last report of a stage that went out."""
+    sent = select(Report).where(Report.panel == panel.id, Report.stage == stage, Report.sent_at.is_not(None))
+    return transaction.session.scalar(sent.order_by(Report.revision.desc()).limit(1))
+
+
+def drop_draft(transaction: Transaction, panel: Panel, stage: str) -> None:
+    """Drop a stage's report that has not gone out: what its members sign has changed."""
+    transaction.session.execute(delete(Report).where(Report.panel == panel.id, Report.stage == stage, Report.sent_at.is_(None)))
+    transaction.session.flush()
 
 
 def tell_report(transaction: Transaction, panel: Panel, report: Report, clause: str, **more: Any) -> None:  # noqa: ANN401 - facts are JSON

@@ -264,6 +264,7 @@ class Signature(Base):
 class Report(Base):
     """A panel's report of a stage with the official results it rests on; a later revision stands beside the earlier ones.
 
+    A draft, by the leader whose signature it bears, goes out (`sent_at`) once every member has signed it or dissented.
     One without `signed_by` was made where a counted sheet was taken out: what it rested on is left out until the panel reports anew.
     """
 
@@ -279,4 +280,17 @@ class Report(Base):
     results: Mapped[list[dict[str, Any]]]
     findings: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     signed_by: Mapped[str | None]
+    at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+
+class ReportSignature(Base):
+    """A member's stance on the report that the leader drafted."""
+
+    __tablename__ = "report_signature"
+
+    report: Mapped[UUID] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    stance: Mapped[str]
+    reason: Mapped[str]
     at: Mapped[datetime]

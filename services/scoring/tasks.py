@@ -22,7 +22,7 @@ from services.scoring.access import (
     undertaken_at,
 )
 from services.scoring.sheet import mine
-from services.scoring.tables import Cycle, Dossier, Panel, Report, Round, Signature
+from services.scoring.tables import Cycle, Dossier, Panel, Report, ReportSignature, Round, Signature
 
 
 def tasks(transaction: Transaction, principal: Principal) -> list[Task]:
@@ -70,6 +70,8 @@ def consensus(transaction: Transaction, principal: Principal) -> Iterator[Task]:
                 yield Task(title=f"合议：{dossier.organisation}", href=href, clause="2.3.1")
         if leads:
             yield from leading(transaction, panel, cycle)
+        else:
+            yield from signing(transaction, panel, principal.person)
 
 
 def leading(transaction: Transaction, panel: Panel, cycle: Cycle) -> Iterator[Task]:
@@ -81,6 +83,13 @@ def leading(transaction: Transaction, panel: Panel, cycle: Cycle) -> Iterator[Ta
         yield Task(title=f"制订现场评审计划：{panel.name}", href=f"{API}/panels/{panel.id}/site-plan", clause="2.3.2")
     if not transaction.session.scalar(select(exists().where(Report.panel == panel.id, Report.stage == stage))):
         yield Task(title=f"提交评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+
+
+def signing(transaction: Transaction, panel: Panel, person: str) -> Iterator[Task]:
+    """List the leader's report while it waits for this member's stance."""
+    signed = exists().where(ReportSignature.report == Report.id, ReportSignature.person == person)
+    if transaction.session.scalar(select(exists().where(Report.panel == panel.id, Report.sent_at.is_(None), ~signed))):
+        yield Task(title=f"签署评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/reports", clause="2.3.1")
 
 
 def composition(transaction: Transaction, principal: Principal) -> Iterator[Task]:

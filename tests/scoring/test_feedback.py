@@ -56,7 +56,7 @@ def test_from_the_site_plan_to_the_feedback_that_only_publication_releases(year:
     for one in (application, other):
         year.settle(TEAM, panel, one, 70)
     leader = year.client("leader")
-    assert leader.post(f"/panels/{panel}/report", json={"text": "材料", "recommended": [application]}).status_code == 201
+    assert year.report(TEAM, panel, {"text": "材料", "recommended": [application]}).status_code == 201
     year.tell("workflow", "shortlist.confirmed", cycle=year.id, applications=[application])
 
     visit = {
@@ -84,7 +84,7 @@ def test_from_the_site_plan_to_the_feedback_that_only_publication_releases(year:
     finding = {"application": application, "text": "与材料一致", "verified": [{"item": "4.7.2", "finding": "属实"}]}
     stranger = {"text": "现场", "recommended": [], "findings": [finding | {"application": other}]}
     assert refusal(leader.post(f"/panels/{panel}/report", json=stranger)) == (409, "recommended_not_reviewed", "2.3.1")
-    made = leader.post(f"/panels/{panel}/report", json={"text": "现场", "recommended": [], "findings": [finding]}).json()
+    made = year.report(TEAM, panel, {"text": "现场", "recommended": [], "findings": [finding]}).json()
     assert (made["stage"], made["findings"]) == ("site", [finding])
     [result] = leader.get(f"/panels/{panel}/results").json()["items"]
     assert (result["numerator"], result["denominator"], result["points"], result["equal"]) == (13000, 1, "650.00", True)

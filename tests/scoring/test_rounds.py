@@ -118,7 +118,7 @@ def test_a_recusal_after_the_report_takes_the_sheet_out_of_the_numbers_visibly(y
             assert year.sign(name, panel, one).status_code == 201
     leader = year.client("leader")
     report = REPORT | {"recommended": [application, other]}
-    assert leader.post(f"/panels/{panel}/report", json=report).json()["revision"] == 1
+    assert year.report(TEAM, panel, report).json()["revision"] == 1
     results = year.office.get(f"/panels/{panel}/results").json()
     before = next(one for one in results["items"] if one["application"] == application)
     assert (before["points"], before["equal"], before["hash"] == before["recomputed_hash"]) == ("650.00", True, True)
@@ -141,7 +141,7 @@ def test_a_recusal_after_the_report_takes_the_sheet_out_of_the_numbers_visibly(y
     assert year.agree("leader", panel, application, 60).status_code == 200
     for name in TEAM[:3]:
         assert year.sign(name, panel, application).status_code == 201
-    made = leader.post(f"/panels/{panel}/report", json=report).json()
+    made = year.report(TEAM, panel, report).json()
     [after] = [one for one in made["results"] if one["application"] == application]
     assert (made["revision"], made["signed_by"], after["points"]) == (3, year.person("leader"), "600.00")
     assert after["not_counted"] == [{"sheet": sheet, "why": "recused"}]
@@ -160,7 +160,7 @@ def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award
         year.settle(TEAM[:3], panel, one)
     leader = year.client("leader")
     report = REPORT | {"recommended": [application, other]}
-    assert leader.post(f"/panels/{panel}/report", json=report).status_code == 201
+    assert year.report(TEAM[:3], panel, report).status_code == 201
     year.tell("workflow", "shortlist.confirmed", cycle=year.id, applications=[application, other])
     assert refusal(leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"})) == (409, "stage_not_open", None)
     recuse(year, panel, "third", application)
@@ -179,6 +179,6 @@ def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award
     tag = leader.get(settled, params={"stage": "material"}).headers["etag"]
     signed = leader.post(f"{settled}/signatures", json={"stance": "agree"}, params={"stage": "material"}, headers={"If-Match": tag})
     assert refusal(signed) == (409, "stage_not_open", None)
-    made = leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"}).json()
+    made = year.report(("leader", "second", "spare"), panel, report | {"stage": "material"}).json()
     assert {one["application"]: one["points"] for one in made["results"]} == {application: "633.33", other: "600.00"}
     assert refusal(leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"})) == (409, "stage_not_open", None)

@@ -199,11 +199,25 @@ def test_a_report_waits_for_the_leaders_signature_and_every_members_stance(year:
     assert year.sign("third", panel, application, "dissent", "趋势数据不足").status_code == 201
     assert year.client("second").post(where, json=report).status_code == 403
     assert refusal(leader.post(where, json=report | {"recommended": [panel]})) == (409, "recommended_not_reviewed", "2.3.1")
+    dropped = leader.post(where, json=report | {"text": "初稿"}).json()
     made = leader.post(where, json=report)
     [result] = made.json()["results"]
-    assert (result["points"], len(result["counted"]), made.json()["revision"]) == ("609.75", 3, 1)
-    assert leader.post(where, json=report).json()["revision"] == 2
-    assert len(year.client("third").get(f"{where}s").json()["items"]) == 2
+    assert (result["points"], len(result["counted"]), made.json()["revision"], made.json()["sent_at"]) == ("609.75", 3, 1, None)
+    second, third = year.client("second"), year.client("third")
+    agreed, dissent = ({"report": made.json()["id"], "stance": stance} for stance in ("agree", "dissent"))
+    assert is_absent(second.post(f"{where}/signatures", json=agreed | {"report": dropped["id"]}))
+    assert is_absent(year.client("spare").post(f"{where}/signatures", json=agreed))
+    assert second.post(f"{where}/signatures", json=agreed).json()["sent_at"] is None
+    waiting = {name for name in TEAM if any(task["href"].endswith(f"{where}s") for task in year.tasks(name))}
+    assert waiting == {"third"}
+    assert refusal(third.post(f"{where}/signatures", json=dissent)) == (409, "dissent_without_reasons", "2.3.1")
+    assert year.office.get(f"{where}s").json()["items"] == []
+    sent = third.post(f"{where}/signatures", json=dissent | {"reason": "不同意推荐。"}).json()
+    assert (sent["sent_at"] is None, [one["stance"] for one in sent["signatures"]]) == (False, ["agree", "dissent"])
+    [read] = year.office.get(f"{where}s").json()["items"]
+    assert [one["stance"] for one in read["signatures"]] == ["agree", "dissent"]
+    assert year.report(TEAM, panel, report).json()["revision"] == 2
+    assert len(third.get(f"{where}s").json()["items"]) == 2
     clerk = year.award.client("committee", year.person("clerk"), duties=["office"])
     assert refusal(clerk.get(f"{where}s")) == (409, "undertaking_missing", "7.6")
     assert len(year.office.get(f"{where}s").json()["items"]) == 2
@@ -219,7 +233,7 @@ def test_site_sheets_come_with_the_shortlist_and_wait_for_the_plan(award: Award)
     plan = {"visits": [{"application": first, "on": "2026-07-06", "programme": "首次会议、现场查看、末次会议"}]}
     for application in (first, other):
         year.settle(TEAM, panel, application, 70)
-    assert leader.post(f"/panels/{panel}/report", json={"text": "材料评审报告", "recommended": [first]}).status_code == 201
+    assert year.report(TEAM, panel, {"text": "材料评审报告", "recommended": [first]}).status_code == 201
     version = leader.get(f"/panels/{panel}").headers["etag"]
     assert refusal(leader.put(f"/panels/{panel}/site-plan", json=plan, headers={"If-Match": version})) == (409, "wrong_phase", "2.3.2")
     year.tell("workflow", "cycle.phase_changed", cycle=year.id, phase="site_review", action="confirm_shortlist")
@@ -230,7 +244,7 @@ def test_site_sheets_come_with_the_shortlist_and_wait_for_the_plan(award: Award)
     assert year.client("second").put(f"/panels/{panel}/site-plan", json=plan, headers={"If-Match": version}).status_code == 403
     assert leader.put(f"/panels/{panel}/site-plan", json=plan, headers={"If-Match": version}).status_code == 200
     year.settle(TEAM, panel, first, 65, "site")
-    made = leader.post(f"/panels/{panel}/report", json={"text": "现场评审报告", "recommended": []}).json()
+    made = year.report(TEAM, panel, {"text": "现场评审报告", "recommended": []}).json()
     assert [(made["stage"], one["points"], one["aggregation"]) for one in made["results"]] == [("site", "650.00", "consensus")]
     material = leader.get(f"/panels/{panel}/applications/{first}/sheets", params={"stage": "material"}).json()
     assert {sheet["total"]["points"] for sheet in material["sheets"]} == {"700.00"}

@@ -208,6 +208,15 @@ class Year:
         tag = client.get(where).headers["etag"]
         return client.post(f"{where}/signatures", json={"stance": stance, "reason": reason}, headers={"If-Match": tag})
 
+    def report(self, members: Sequence[str], panel: str, body: Mapping[str, object]) -> httpx.Response:
+        """Have the first draft a report and, unless that is refused, the others sign it; gives the leader's answer."""
+        drafted = self.client(members[0]).post(f"/panels/{panel}/report", json=body)
+        for name in members[1:] if drafted.status_code == 201 else ():
+            stance = {"report": drafted.json()["id"], "stance": "agree"}
+            signed = self.client(name).post(f"/panels/{panel}/report/signatures", json=stance)
+            assert signed.status_code == 201, signed.text
+        return drafted
+
     def settle(self, members: Sequence[str], panel: str, application: str, percent: int = 60, stage: str = "material") -> None:
         """Bring an application from draft sheets to a consensus that every member signed."""
         for name in members:

@@ -219,6 +219,7 @@ def upgrade() -> None:
     sa.Column('findings', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('signed_by', sa.Text(), nullable=True),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['panel'], ['panel.id'], name=op.f('fk_report_panel_panel')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_report')),
     sa.UniqueConstraint('panel', 'stage', 'revision', name=op.f('uq_report_panel_stage_revision'))
@@ -236,6 +237,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_seat_person'), 'seat', ['person'], unique=False)
     op.create_index('ix_seat_taken', 'seat', ['panel', 'person'], unique=True, postgresql_where=sa.text('left_at is null'))
+    op.create_table('report_signature',
+    sa.Column('report', sa.Uuid(), nullable=False),
+    sa.Column('person', sa.Text(), nullable=False),
+    sa.Column('stance', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['report'], ['report.id'], name=op.f('fk_report_signature_report_report'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('report', 'person', name=op.f('pk_report_signature'))
+    )
     op.create_table('round',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('panel', sa.Uuid(), nullable=False),
@@ -290,6 +300,7 @@ def downgrade() -> None:
     op.drop_table('sheet')
     op.drop_index(op.f('ix_round_panel'), table_name='round')
     op.drop_table('round')
+    op.drop_table('report_signature')
     op.drop_index('ix_seat_taken', table_name='seat', postgresql_where=sa.text('left_at is null'))
     op.drop_index(op.f('ix_seat_person'), table_name='seat')
     op.drop_table('seat')

@@ -132,5 +132,6 @@ def contenders(transaction: Transaction, scope: Scope) -> list[Contender]:
 def _recommended(transaction: Transaction, cycle: Cycle) -> tuple[frozenset[str], frozenset[UUID]]:
     """Tell whom the panels' latest material reports recommend for site review, and which panels have reported."""
     query = select(Report).join(Panel, Panel.id == Report.panel).where(Panel.cycle == cycle.id, Report.stage == "material")
-    latest = {report.panel: report for report in transaction.session.scalars(query.order_by(Report.revision))}
+    sent = query.where(Report.sent_at.is_not(None)).order_by(Report.revision)
+    latest = {report.panel: report for report in transaction.session.scalars(sent)}
     return frozenset(application for report in latest.values() for application in report.recommended), frozenset(latest)
