@@ -8,7 +8,7 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 sed -n 's/.*{file: .*}\/\([a-z_]*\)"}.*/\1/p' docker-compose.yml | while read -r name; do
     [ -s "$folder/$name" ] && continue
-    head -c 32 /dev/urandom | base64 | tr -d '\n' >"$folder/$name"
+    head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n' >"$folder/$name"
     chmod 444 "$folder/$name"
     echo "$folder/$name"
 done

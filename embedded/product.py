@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -42,9 +41,7 @@ def kept_secrets(folder: Path) -> Secrets:
     """Read this installation's secrets, made at the first start in a file of mode 0600."""
     path = folder / "secrets.json"
     if not path.exists():
-        made = {
-            kind: {name: b64encode(secrets.token_bytes(32)).decode() for name in SERVICES} for kind in ("passwords", "clients", "seeds")
-        }
+        made = {kind: {name: secrets.token_urlsafe(32) for name in SERVICES} for kind in ("passwords", "clients", "seeds")}
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             json.dump(made, file)
@@ -115,4 +112,6 @@ class Product:
                 await running.enter_async_context(program.router.lifespan_context(program))
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            for program in (self.door.app, *self.programs.values()):
+                await program.state.service.relay.stop()  # all of them, before the first peer is gone
         await send({"type": "lifespan.shutdown.complete"})

@@ -33,9 +33,9 @@ class Note:
     """Signs checkpoints as C2SP signed notes, with an Ed25519 key that is this service's own."""
 
     def __init__(self, name: str, seed: str) -> None:
-        """Take the key's name and its 32 secret bytes in base64."""
+        """Take the key's name and its 32 secret bytes in base64url."""
         self.name = f"quality-award/{name}"
-        self._key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(seed))
+        self._key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(seed + "=" * (-len(seed) % 4)))
 
     @cached_property
     def _public(self) -> bytes:

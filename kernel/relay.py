@@ -96,6 +96,7 @@ class Relay:
         self._wake: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begin sequencing and delivering."""
@@ -107,10 +108,15 @@ class Relay:
         ]
 
     async def stop(self) -> None:
-        """Stop; what is undelivered stays in the outbox."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Stop after the letter in hand; what is undelivered stays in the outbox."""
+        self._stopping = True
+        for wake in self._wake.values():
+            wake.set()
+        if self._tasks:
+            _, hanging = await asyncio.wait(self._tasks, timeout=LONGEST_WAIT_SECONDS)
+            for task in hanging:
+                task.cancel()
+        self._tasks = []
 
     def nudge(self) -> None:
         """Tell the sequencer, from any thread, that something was committed."""
@@ -126,7 +132,7 @@ class Relay:
             self._wake[name].clear()
 
     async def _keep_sequencing(self) -> None:
-        while True:
+        while not self._stopping:
             await self._woken("sequencer", IDLE_SECONDS)
             try:
                 while await run_in_threadpool(self._sequence):
@@ -141,7 +147,7 @@ class Relay:
 
     async def _keep_delivering(self, peer: ServiceName) -> None:
         wait = IDLE_SECONDS
-        while True:
+        while not self._stopping:
             await self._woken(peer, wait)
             try:
                 while await self._deliver(peer):
@@ -157,6 +163,8 @@ class Relay:
         try:
             letters = await run_in_threadpool(_letters, session, peer)
             for index, content in letters:
+                if self._stopping:
+                    return 0
                 await self._peers.call(peer, "POST", "/internal/events", json=content)
                 await run_in_threadpool(session.execute, delete(outbox).where(outbox.c.peer == peer, outbox.c.leaf_index == index))
             return len(letters)

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     service_secret: SecretStr
     """This service's client secret, with which it gets tokens to call its peers."""
     record_seed: SecretStr
-    """The 32 secret bytes, in base64, of the Ed25519 key that signs this service's checkpoints."""
+    """The 32 secret bytes, in base64url, of the Ed25519 key that signs this service's checkpoints."""
     gateway_url: str = "http://gateway:8000"
     intake_url: str = "http://intake:8000"
     scoring_url: str = "http://scoring:8000"

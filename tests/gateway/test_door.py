@@ -303,7 +303,7 @@ def has_example(document: dict[str, Any], operation: dict[str, Any]) -> bool:
         return bool((document["components"]["schemas"][name] if name else schema).get("examples"))
 
     content = operation.get("requestBody", {}).get("content", {})
-    json_media = [one for media, one in content.items() if media != "application/octet-stream"]
+    json_media = [one for one in content.values() if one["schema"].get("format") != "binary"]
     return all("examples" in one or all(shown(choice) for choice in one["schema"].get("oneOf", [one["schema"]])) for one in json_media)
 
 

@@ -85,6 +85,7 @@ def test_the_plain_year(award: Award) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.full
 def test_the_report_says_all_that_reproduces_it(award: Award) -> None:
     year = Year(award, 2031, [{"material": points(600), "site": points(625)}, *scores(640, 650)]).reviewed()
     year.report("site", year.site)
@@ -103,6 +104,7 @@ def test_the_report_says_all_that_reproduces_it(award: Award) -> None:
     assert ok(year.office.get(f"/cycles/{year.cycle}/evaluation"))["hash"] == report["hash"]
 
 
+@pytest.mark.full
 def test_nobody_reaches_600(award: Award) -> None:
     year = Year(award, 2032, scores(599.75, 599.5, awards=["quality", "innovation"], fallback=True)).evaluated()
     assert ok(year.office.get(f"/cycles/{year.cycle}/evaluation"))["candidates"] == {"quality": [], "innovation": []}
@@ -113,6 +115,7 @@ def test_nobody_reaches_600(award: Award) -> None:
     close(year)
 
 
+@pytest.mark.full
 def test_exactly_three_above_610_and_a_tie_at_eight(award: Award) -> None:
     year = Year(award, 2033, [*scores(700, 650, 610), *scores(609.75, 609, 608, 607, 600, 600, awards=["innovation"])])
     year.report("material", year.material, year.names)
@@ -130,6 +133,7 @@ def test_exactly_three_above_610_and_a_tie_at_eight(award: Award) -> None:
     close(year)
 
 
+@pytest.mark.full
 def test_a_tie_at_three(award: Award) -> None:
     year = Year(award, 2034, scores(700, 690, 640, 640)).evaluated()
     motion = year.ballot(dict.fromkeys(year.names, 5))
@@ -144,6 +148,7 @@ def test_a_tie_at_three(award: Award) -> None:
     assert set(winners(year)) == set(third)
 
 
+@pytest.mark.full
 def test_an_objection_upheld_a_substitute_and_a_second_notice(award: Award) -> None:
     year = Year(award, 2035, scores(700, 690, 680, 670))
     notice = year.noticed(3)
@@ -163,6 +168,7 @@ def test_an_objection_upheld_a_substitute_and_a_second_notice(award: Award) -> N
     close(year)
 
 
+@pytest.mark.full
 def test_a_name_is_removed_by_motion_once(award: Award) -> None:
     year = Year(award, 2036, scores(700, 690))
     year.noticed(2)
@@ -177,6 +183,7 @@ def test_a_name_is_removed_by_motion_once(award: Award) -> None:
     assert year.post("removals", motion=motion["id"]).status_code == 404
 
 
+@pytest.mark.full
 def test_the_government_refuses_once(award: Award) -> None:
     year = Year(award, 2037, scores(700, 690))
     year.noticed()
@@ -190,6 +197,7 @@ def test_the_government_refuses_once(award: Award) -> None:
     assert winners(year) == {year.names[1]: "quality"}
 
 
+@pytest.mark.full
 def test_a_quorum_lost_by_recusals_gives_no_result(award: Award) -> None:
     year = Year(award, 2038, scores(700)).evaluated()
     motion = year.committee.propose(year.cycle, "winners", names=[{"application": year.names[0], "award": "quality"}])
@@ -204,6 +212,7 @@ def test_a_quorum_lost_by_recusals_gives_no_result(award: Award) -> None:
     assert ok(year.office.get(f"/motions/{again}"))["ballots"][0]["won"]
 
 
+@pytest.mark.full
 def test_a_finding_stops_the_shortlist_until_it_is_answered(award: Award) -> None:
     year = Year(award, 2039, scores(700))
     year.report("material", year.material, year.names)
@@ -218,6 +227,7 @@ def test_a_finding_stops_the_shortlist_until_it_is_answered(award: Award) -> Non
     assert ok(year.post("shortlist"))["applications"] == year.names
 
 
+@pytest.mark.full
 def test_steps_are_taken_back_by_motion_one_at_a_time(award: Award) -> None:
     year = Year(award, 2040, scores(700, 690)).evaluated()
     refused(year.post("reopening", motion=year.committee.decide(year.cycle, "major_matter")["id"]), "motion_not_passed", "2.1.2")
@@ -238,6 +248,7 @@ def test_steps_are_taken_back_by_motion_one_at_a_time(award: Award) -> None:
     refused(year.office.post(f"/cycles/{year.cycle}/motions", json=late), "reopening_too_late", "2.1.2")
 
 
+@pytest.mark.full
 def test_a_term_that_is_over_takes_the_vote_and_the_view(award: Award) -> None:
     year = Year(award, 2041, scores(700)).evaluated()
     committee = year.committee
@@ -251,6 +262,7 @@ def test_a_term_that_is_over_takes_the_vote_and_the_view(award: Award) -> None:
     refused(emptied, "supervision_group_missing", "7.1")
 
 
+@pytest.mark.full
 def test_a_year_under_the_second_edition(award: Award) -> None:
     contenders = [*scores(700, 690, 620, 619.75), *scores(600, 599.75, awards=["nomination"])]
     year = Year(award, 2044, contenders, BIENNIAL_RULES, "biennial-example").evaluated()
@@ -277,6 +289,7 @@ def test_a_year_under_the_second_edition(award: Award) -> None:
     assert prizes == {year.names[0]: 300_000, year.names[1]: 300_000, year.names[4]: 50_000}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("edition", "number"), [("jindong-2022", 2047), ("biennial-example", 2050)])
 def test_working_days_of_a_year_without_published_holidays_are_never_guessed(award: Award, edition: str, number: int) -> None:
     year = Year(award, number, scores(700), BIENNIAL_RULES, edition).evaluated()
