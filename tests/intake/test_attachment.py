@@ -13,6 +13,8 @@ from tests import rig
 from tests.intake.applicants import DRAFTING, PDF, Applicant, Intake, absent
 from tests.workflow.committee import ok
 
+pytestmark = pytest.mark.full
+
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 LONG = b"%PDF-1.7\n" + bytes(range(256)) * 4096
 

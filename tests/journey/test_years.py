@@ -52,6 +52,7 @@ def attend(year: Year, meeting: str, *present: str, **absent: str) -> dict[str, 
     return ok(year.office.put(f"/meetings/{meeting}/attendance", json=body, headers={"If-Match": etag}))
 
 
+@pytest.mark.full
 def test_the_plain_year(award: Award) -> None:
     year = Year(award, 2030, scores(640, 620, 605)).evaluated()
     waits = {one["what"] for one in ok(year.office.get(f"/cycles/{year.cycle}"))["dashboard"]["waits_for"]}

@@ -8,6 +8,8 @@ import pytest
 from tests.rig import Award
 from tests.scoring.year import RUBRIC, Year, is_absent, refusal
 
+pytestmark = pytest.mark.full
+
 TEAM = ("leader", "second", "third")
 OTHERS = ("chief", "fifth", "sixth")
 GIVEN = {"leader": (75, 70, 60), "second": (65, 65, 45), "third": (60, 50, 45)}

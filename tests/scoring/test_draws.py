@@ -5,6 +5,8 @@ import pytest
 from tests.rig import Award
 from tests.scoring.year import Year, is_absent, refusal
 
+pytestmark = pytest.mark.full
+
 POOL = ("a", "b", "c", "d", "e", "f", "g", "h")
 LIMITS = {"size": 3, "applications_per_panel": 2, "floor": 0, "ceiling": 3}
 

@@ -18,6 +18,8 @@ from tests.rig import Award
 from tests.scoring.year import RUBRIC, Year, is_absent
 from tests.workflow.committee import ok
 
+pytestmark = pytest.mark.full
+
 MEMBERS = ("leader", "second", "third", "recused")
 NEVER = str(uuid4())
 Answers = Mapping[tuple[str, str], tuple[int, str, str]]
