@@ -55,17 +55,17 @@ fuzz: .venv/dev  ## hostile requests by hand and by the OpenAPI document (EXAMPL
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation
 
-COMPILE = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(PY) -m uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header pyproject.toml
 
-lock: .venv/dev  ## resolve the newest versions into the four lock files
+lock: .venv/dev  ## resolve pyproject.toml into the four lock files; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
 	$(COMPILE) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
 	$(COMPILE) --extra embedded --group dev --group bench -c requirements-dev.lock -o requirements-bench.lock
 
-revision: .venv/dev  ## write a schema's initial revision from its tables: make revision SCHEMA=intake
-	$(PY) -m migrations revision $(SCHEMA)
+revision: .venv/dev  ## write a schema's next revision from its tables: make revision SCHEMA=intake WORDS='a second opinion'
+	$(PY) -m migrations revision $(SCHEMA) "$(WORDS)"
 
 secrets:  ## write random secrets for docker compose into ./secrets, once
 	@sh deploy/secrets.sh

@@ -1,4 +1,4 @@
-"""`python -m migrations upgrade` migrates a deployment; `revision SCHEMA` writes a schema's initial revision from its tables."""
+"""`python -m migrations upgrade` migrates a deployment; `revision SCHEMA WORDS` writes a schema's next revision from its tables."""
 
 import sys
 from pathlib import Path
@@ -34,29 +34,27 @@ def upgrade_deployment() -> None:
     upgrade(url, {schema: password.get_secret_value() for schema, password in passwords.items()})
 
 
-def write_initial(schema: str) -> None:
-    """Write `0001_initial.py` of one schema anew, by comparing its tables with an empty database."""
+def write_revision(schema: str, words: str) -> None:
+    """Write a schema's next revision: what its tables declare beyond the revisions before it."""
     from embedded import postgres  # noqa: PLC0415 - a deployment migrates without the embedded server
 
     versions = HERE / schema / "versions"
-    versions.mkdir(parents=True, exist_ok=True)
-    for old in versions.glob("*.py"):
-        old.unlink()
+    number = f"{len(list(versions.glob('*.py'))) + 1:04}"
     with TemporaryDirectory() as folder, postgres.running(Path(folder) / "data") as server:
         engine = engine_for(server.admin_url, schema)
         with engine.begin() as connection:
             connection.execute(text(f"create schema {schema}"))
+        run(server.admin_url, schema, "head")
         with engine.begin() as connection:
-            command.revision(config(schema, connection), f"{schema}: the first tables", autogenerate=True, rev_id=f"{schema}_0001")
+            written = command.revision(config(schema, connection), words, autogenerate=True, rev_id=f"{schema}_{number}")
         engine.dispose()
-    written = next(versions.glob("*.py"))
-    written.rename(versions / "0001_initial.py")
+    Path(written.path).rename(versions / f"{number}_{'_'.join(words.lower().split())}.py")
 
 
 match sys.argv[1:]:
     case ["upgrade"]:
         upgrade_deployment()
-    case ["revision", schema] if schema in SCHEMAS:
-        write_initial(schema)
+    case ["revision", schema, words] if schema in SCHEMAS:
+        write_revision(schema, words)
     case _:
         raise SystemExit(__doc__)
