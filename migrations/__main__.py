@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url, text
 
 from kernel.settings import SECRETS
-from migrations.migrate import HERE, SCHEMAS, config, engine_for, upgrade
+from migrations.migrate import HERE, SCHEMAS, config, engine_for, run, upgrade
 
 
 class MigrationSettings(BaseSettings):
