@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kernel.database import new_id, service_metadata
@@ -36,6 +36,11 @@ class Account(Base):
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     secret_hash: Mapped[bytes | None]
+    former_secret_hash: Mapped[bytes | None] = mapped_column(comment="a machine's secret before its last rotation")
+    former_secret_until: Mapped[datetime | None] = mapped_column(comment="until when both are good")
+    factor_sealed: Mapped[bytes | None] = mapped_column(comment="the TOTP secret, encrypted")
+    factor_confirmed_at: Mapped[datetime | None]
+    factor_step: Mapped[int | None] = mapped_column(BigInteger, comment="time step of the last code taken: none is taken twice")
     scopes: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
@@ -117,6 +122,7 @@ class Family(Base):
     role: Mapped[str]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    agent: Mapped[str | None] = mapped_column(comment="what the program called itself at sign-in")
 
 
 class Refresh(Base):
@@ -139,3 +145,46 @@ class Denial(Base):
     key: Mapped[str] = mapped_column(primary_key=True, comment="jti, or account id")
     made_before: Mapped[UUID]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SigningKey(Base):
+    """A key of the token signer, which every replica reads; its phases are in `gateway.keys`."""
+
+    __tablename__ = "signing_key"
+    __table_args__ = (CheckConstraint("phase in ('published', 'signing', 'retired')", name="phase"),)
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    phase: Mapped[str]
+    public: Mapped[dict[str, str]] = mapped_column(JSONB, comment="as a JSON Web Key")
+    sealed: Mapped[bytes | None] = mapped_column(comment="the private key, encrypted; none once retired")
+    published_at: Mapped[datetime]
+    moved_at: Mapped[datetime] = mapped_column(comment="when it came into its phase")
+
+
+class OutsideIdentity(Base):
+    """A person as another issuer knows them."""
+
+    __tablename__ = "outside_identity"
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    invited: Mapped[bool] = mapped_column(comment="the roles are those of the invitation, not of the issuer's claims")
+
+
+class Recusal(Base):
+    """From which organisation a person is recused, as scoring tells it: its accounts are absent for them."""
+
+    __tablename__ = "recusal"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    credit_code: Mapped[str] = mapped_column(primary_key=True)
+
+
+class StrayFailure(Base):
+    """Failed sign-ins under logins that nobody has, counted so that they cost what any other failure costs."""
+
+    __tablename__ = "stray_failure"
+
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    failures: Mapped[int]

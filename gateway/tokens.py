@@ -1,9 +1,9 @@
 """The one place that signs access tokens (RFC 9068, RS256); `kernel.identity` verifies them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from jose import jwk, jwt
+from jose import jwt
 from jose.constants import ALGORITHMS
 
 from gateway.keys import SigningKeys
@@ -13,12 +13,11 @@ from kernel.identity import ACCESS_LIFETIME, API_AUDIENCE
 
 
 class Signer:
-    """Signs access tokens with the signing key."""
+    """Signs access tokens with whichever key signs now."""
 
-    def __init__(self, keys: SigningKeys, issuer: str) -> None:
-        """Take the key that signs now."""
-        self._kid = keys.signing
-        self._key = jwk.construct(keys.signing_pem(), ALGORITHMS.RS256)
+    def __init__(self, keys: Callable[[], SigningKeys], issuer: str) -> None:
+        """Ask for the keys at every signature: they rotate."""
+        self._keys = keys
         self._issuer = issuer
 
     def sign(
@@ -45,4 +44,5 @@ class Signer:
             "exp": issued + int(lifetime.total_seconds()),
             "jti": token_id or str(new_id()),
         }
-        return jwt.encode(content, self._key, algorithm=ALGORITHMS.RS256, headers={"typ": "at+jwt", "kid": self._kid})
+        keys = self._keys()
+        return jwt.encode(content, keys.pem, algorithm=ALGORITHMS.RS256, headers={"typ": "at+jwt", "kid": keys.kid})
