@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.forward import Forwarder
 from gateway.program import Gateway
 from kernel.database import new_id
-from kernel.identity import API_AUDIENCE, PLAIN_ID, Verifier, bearer
-from kernel.problems import BUSY, TOO_LARGE, UNAUTHENTICATED, Problem, absent, render_problem
+from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
+from kernel.problems import BUSY, TOO_LARGE, Problem, absent, render_problem
 from kernel.requests import LARGEST_BODY
 from kernel.service import API
 from kernel.settings import ServiceName
@@ -138,7 +138,7 @@ class Door:
         self.app = own
         self.tokens = gateway.signer
         self._upstreams: Mapping[ServiceName, ASGIApp] = {**upstreams, "gateway": own}
-        self._verifier = Verifier(gateway.settings.issuer, frozenset({API_AUDIENCE}), gateway.published_keys)
+        self._verifier = gateway.make_verifier(API_AUDIENCE)
         self._news = Newsboard()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,9 +186,7 @@ class Door:
 
     async def _check_caller(self, request: Request) -> None:
         """Refuse a token that is none of ours, or no longer good; whoever has none is the service's to judge."""
-        if len(request.headers.getlist("authorization")) > 1:
-            raise Problem(UNAUTHENTICATED)
-        token = bearer(request)
+        token = bearer(request, self._verifier)
         if token is None:
             return
         principal = await self._verifier.verify(token)
@@ -197,7 +195,7 @@ class Door:
         except (OperationalError, PoolTimeout):
             raise Problem(BUSY, headers={"Retry-After": "1"}) from None
         if denied:
-            raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+            raise self._verifier.refusal("denied")
 
     @staticmethod
     def _bounded(request: Request, receive: Receive) -> Receive:

@@ -162,3 +162,13 @@ def drop(session: Session, kid: str | None = None, *, now: bool = False) -> Sign
 def listed(session: Session) -> Sequence[SigningKey]:
     """List the keys, oldest first."""
     return list(_rows(session).values())
+
+
+STEPS = ("publish", "sign", "retire", "drop")
+
+
+def take(session: Session, seal: Seal, step: str, kid: str | None, *, now: bool) -> SigningKey:
+    """Take one step of a rotation by its name; raises `RotationError` where it would have valid tokens refused, unless `now`."""
+    if step == "publish":
+        return publish(session, seal)
+    return {"sign": sign, "retire": retire, "drop": drop}[step](session, kid, now=now)

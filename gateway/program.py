@@ -1,11 +1,17 @@
 """The gateway at run time: a service like the others that also signs tokens and knows which are no longer good."""
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+
 from gateway.denylist import Denylist
-from gateway.keys import load_keys
+from gateway.keys import KeyRing
+from gateway.seal import Seal
 from gateway.secret import Turns
 from gateway.settings import GatewaySettings
 from gateway.tokens import Signer
 from kernel.identity import KeySet
+from kernel.problems import BUSY, Problem
 from kernel.relay import Transports
 from kernel.service import Service
 
@@ -16,19 +22,20 @@ class Gateway(Service):
     settings: GatewaySettings
 
     def __init__(self, settings: GatewaySettings, transports: Transports) -> None:
-        """Read the signing keys, or make the first."""
+        """Read nothing yet: the keys are read, or the first is made, at the first need."""
         super().__init__("gateway", settings, transports)
-        self.keys = load_keys(settings.keys)
-        self.signer = Signer(self.keys, settings.issuer)
+        self.seal = Seal(settings.record_seed)
+        self.keys = KeyRing(self.sessions, self.seal)
+        self.signer = Signer(self.keys.current, settings.issuer)
         self.denylist = Denylist(self.sessions)
         self.turns = Turns(settings.hashes_at_once)
 
-    async def published_keys(self) -> KeySet:
-        """Give the public keys by `kid`."""
-        return self.keys.published()
-
-    async def _fetch_keys(self) -> KeySet:
-        return await self.published_keys()
+    async def fetch_keys(self) -> KeySet:
+        """Read the public keys by `kid`; 503 where the database is away."""
+        try:
+            return (await run_in_threadpool(self.keys.current)).published
+        except (OperationalError, PoolTimeout):
+            raise Problem(BUSY, headers={"Retry-After": "1"}) from None
 
     def nudge(self) -> None:
         """Tell the relay and the denylist that something was committed."""

@@ -46,7 +46,7 @@ class AuthorizationServer(Answer):
 @routes.get("/jwks.json", operation_id="get_keys")
 def get_keys(request: Request, _anyone: Anyone) -> Jwks:
     """Give the public keys of the token signer."""
-    return Jwks(keys=[Jwk(**key) for key in request.app.state.service.keys.published().values()])
+    return Jwks(keys=[Jwk(**key) for key in request.app.state.service.keys.current().published.values()])
 
 
 @routes.get("/oauth-authorization-server", operation_id="get_authorization_server")

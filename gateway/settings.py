@@ -12,7 +12,7 @@ class GatewaySettings(Settings):
     """The settings of the gateway."""
 
     state: Path = Path("/var/lib/quality-award")
-    """The folder of the token signing keys and of the first office account's activation secret."""
+    """The folder of the first office account's activation secret."""
     intake_secret: SecretStr
     """The client secret with which intake gets tokens."""
     scoring_secret: SecretStr
@@ -33,11 +33,6 @@ class GatewaySettings(Settings):
     """How long a one-time link is good."""
     upstream_seconds: float = 60
     """How long a service may be silent before the door answers 503."""
-
-    @property
-    def keys(self) -> Path:
-        """Name the folder of the signing keys (PEM, mode 0600); the first is made where there is none."""
-        return self.state / "keys"
 
     @property
     def activation_file(self) -> Path:

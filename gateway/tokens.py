@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from jose import jwt
+from jose import jwk, jwt
 from jose.constants import ALGORITHMS
 
 from gateway.keys import SigningKeys
@@ -19,6 +20,7 @@ class Signer:
         """Ask for the keys at every signature: they rotate."""
         self._keys = keys
         self._issuer = issuer
+        self._key = lru_cache(maxsize=2)(lambda pem: jwk.construct(pem, ALGORITHMS.RS256))
 
     def sign(
         self,
@@ -45,4 +47,4 @@ class Signer:
             "jti": token_id or str(new_id()),
         }
         keys = self._keys()
-        return jwt.encode(content, keys.pem, algorithm=ALGORITHMS.RS256, headers={"typ": "at+jwt", "kid": keys.kid})
+        return jwt.encode(content, self._key(keys.pem), algorithm=ALGORITHMS.RS256, headers={"typ": "at+jwt", "kid": keys.kid})

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ ACCESS_LIFETIME = timedelta(minutes=15)
 CLOCKS_APART_SECONDS = 60
 LONGEST_TOKEN = 4096
 KEY_REFRESH_SECONDS = 60
+KEYS_KEPT_SECONDS = 600
 CACHED_TOKENS = 10_000
 THREE_PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 KeySet = Mapping[str, Mapping[str, str]]
 """Public keys as JWK by `kid`."""
+Refused = Callable[[str], None]
+"""Told of every refused token, with a reason of few words that never come from the token."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _not_a_number(text: str) -> object:
-    raise BadToken(f"constant {text[:8]}")
+def _not_a_number(_text: str) -> object:
+    raise BadToken("not a JSON number")
 
 
 def _json_part(part: str) -> dict[str, Any]:
@@ -110,13 +114,22 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
 
 
 class Verifier:
-    """Verifies tokens against a key set that is fetched at first need, and again for an unknown `kid`, at most once a minute."""
+    """Verifies tokens against a key set fetched at first need, every ten minutes, and for an unknown `kid` at most once a minute."""
 
-    def __init__(self, issuer: str, audiences: frozenset[str], fetch_keys: Callable[[], Awaitable[KeySet]]) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audiences: frozenset[str],
+        fetch_keys: Callable[[], Awaitable[KeySet]],
+        refused: Refused,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Accept tokens of one issuer for these audiences."""
         self._issuer = issuer
         self._audiences = audiences
         self._fetch_keys = fetch_keys
+        self._refused = refused
+        self._clock = clock
         self._keys: dict[str, Any] = {}
         self._fetched_at: float | None = None
         self._lock = asyncio.Lock()
@@ -124,6 +137,8 @@ class Verifier:
 
     async def verify(self, token: str) -> Principal:
         """Give the caller, or raise 401: whatever is wrong with a token, the answer is the same."""
+        if self._is_older_than(KEYS_KEPT_SECONDS):
+            await self._fetch_if_older(KEYS_KEPT_SECONDS, needed=not self._keys)
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._cache.get(digest)
         if known is not None and wall().timestamp() < known.expires_at:
@@ -131,17 +146,22 @@ class Verifier:
         try:
             header = self._header(token)
             if header["kid"] not in self._keys:
-                await self._refresh()
+                await self._fetch_if_older(KEY_REFRESH_SECONDS, needed=True)
             principal = self._check(token, header)
         except Problem:
             raise
         except Exception as error:  # noqa: BLE001 - the specification: any exception is 401
-            log.info("token refused", extra={"fact": {"reason": type(error).__name__}})
-            raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+            raise self.refusal(str(error) if isinstance(error, BadToken) else type(error).__name__) from None
         self._cache[digest] = principal
         if len(self._cache) > CACHED_TOKENS:
             self._cache.popitem(last=False)
         return principal
+
+    def refusal(self, reason: str) -> Problem:
+        """Log and count a refusal, and give the one answer to all of them; strangers write nothing into the record."""
+        log.info("token refused", extra={"fact": {"reason": reason}})
+        self._refused(reason)
+        return Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
     @staticmethod
     def _header(token: str) -> dict[str, Any]:
@@ -180,14 +200,28 @@ class Verifier:
             raise BadToken("times")
         return _principal(claims)
 
-    async def _refresh(self) -> None:
+    def _is_older_than(self, seconds: float) -> bool:
+        return self._fetched_at is None or self._clock() - self._fetched_at >= seconds
+
+    async def _fetch_if_older(self, seconds: float, *, needed: bool) -> None:
+        """Fetch the key set where it is that old; where that fails and it isn't needed now, what is known stays good for another while.
+
+        A key that is no longer published takes the tokens with it that it verified.
+        """
         async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if self._fetched_at is not None and now - self._fetched_at < KEY_REFRESH_SECONDS:
+            if not self._is_older_than(seconds):
                 return
-            fetched = await self._fetch_keys()
-            self._keys = {kid: jwk.construct(dict(key), ALGORITHMS.RS256) for kid, key in fetched.items()}
-            self._fetched_at = now
+            try:
+                fetched = await self._fetch_keys()
+            except Problem:
+                if needed:
+                    raise
+                self._fetched_at = self._clock()
+                return
+            self._fetched_at = self._clock()
+            if fetched.keys() != self._keys.keys():
+                self._keys = {kid: jwk.construct(dict(key), ALGORITHMS.RS256) for kid, key in fetched.items()}
+                self._cache.clear()
 
 
 def public_jwk(kid: str, key: RSAPublicKey) -> dict[str, str]:
@@ -206,14 +240,14 @@ def service_audience(service: str) -> str:
     return f"{API_AUDIENCE}/{service}"
 
 
-def bearer(request: Request) -> str | None:
+def bearer(request: Request, verifier: Verifier) -> str | None:
     """Take the token out of the Authorization header; None where there is no header at all."""
-    header = request.headers.get("authorization")
-    if header is None:
+    headers = request.headers.getlist("authorization")
+    if not headers:
         return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not token:
+        raise verifier.refusal("no bearer token")
     return token
 
 
@@ -228,12 +262,13 @@ class Policy:
 
     async def __call__(self, request: Request) -> Principal | None:
         """Admit the caller, or answer 401 or 403."""
-        token = bearer(request)
+        verifier: Verifier = request.app.state.service.verifier
+        token = bearer(request, verifier)
         if token is None and self.anonymous:
             return None
         if token is None:
             raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
-        principal: Principal = await request.app.state.service.verifier.verify(token)
+        principal = await verifier.verify(token)
         if not (self.anonymous or self.admits(principal)):
             raise Problem(FORBIDDEN)
         request.state.principal = principal

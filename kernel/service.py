@@ -93,14 +93,22 @@ class Service:
         self.files = open_store(settings)
         self.room = asyncio.Semaphore(max(2 * settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
-        self.verifier = Verifier(settings.issuer, frozenset({API_AUDIENCE, service_audience(name)}), self._fetch_keys)
         self.withheld: Withheld = nothing_withheld
         self._arrived = ""
         self.registry = CollectorRegistry()
         self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], registry=self.registry)
+        self.tokens_refused = Counter("tokens_refused", "Tokens refused", ["reason"], registry=self.registry)
+        self.verifier = self.make_verifier(API_AUDIENCE, service_audience(name))
 
-    async def _fetch_keys(self) -> KeySet:
+    def make_verifier(self, *audiences: str) -> Verifier:
+        """Give a verifier for these audiences that counts what it refuses."""
+        return Verifier(
+            self.settings.issuer, frozenset(audiences), self.fetch_keys, lambda reason: self.tokens_refused.labels(reason).inc()
+        )
+
+    async def fetch_keys(self) -> KeySet:
+        """Fetch the keys that verify tokens from the door; 503 where it can't be reached."""
         try:
             answer = await self.peers.clients["gateway"].get("/.well-known/jwks.json")
             answer.raise_for_status()

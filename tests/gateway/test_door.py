@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jws
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -94,6 +95,11 @@ ODD_CLAIMS: tuple[dict[str, object], ...] = (
 )  # fmt: skip
 
 
+def a_strangers_key() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+
+
 def odd_headers(kid: str) -> list[object]:
     good = {"alg": "RS256", "typ": "at+jwt", "kid": kid}
     deep: object = kid
@@ -113,7 +119,7 @@ def odd_claim(award: Award, kid: str, claim: dict[str, object]) -> str:
     content = json.loads(base64.urlsafe_b64decode(signed(award, {"role": "reviewer"}).split(".")[1] + "=="))
     return jws.sign(
         {name: value for name, value in (content | claim).items() if value is not None},
-        award.product.door.gateway.keys.signing_pem(),
+        award.product.door.gateway.keys.current().pem,
         {"typ": "at+jwt", "kid": kid},
         "RS256",
     )
@@ -135,7 +141,7 @@ def forged(award: Award) -> dict[str, str]:
     head, claims, signature = good.split(".")
     kid = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
     office = part(json.loads(base64.urlsafe_b64decode(claims + "==")) | {"role": "committee", "duties": ["office"]})
-    stranger = Signer(SigningKeys({kid: rsa.generate_private_key(65537, 2048)}, kid), "quality-award")
+    stranger = Signer(lambda: SigningKeys({}, kid, a_strangers_key()), "quality-award")
     return {
         "no token": "x",
         "another's claims": f"{head}.{office}.{signature}",
