@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alembic import command
+from alembic.script import Script
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url, text
@@ -48,6 +49,7 @@ def write_revision(schema: str, words: str) -> None:
         with engine.begin() as connection:
             written = command.revision(config(schema, connection), words, autogenerate=True, rev_id=f"{schema}_{number}")
         engine.dispose()
+    assert isinstance(written, Script)  # noqa: S101 - one revision was asked for
     Path(written.path).rename(versions / f"{number}_{'_'.join(words.lower().split())}.py")
 
 
