@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forward import Forwarder
@@ -71,6 +72,12 @@ OURS = (b"x-user-", b"quality-award-")
 TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
 ADDRESS = b"quality-award-address"
 TOKEN_PATH = f"{API}/auth/token"
+SAFE, BAD = frozenset({"GET", "HEAD", "OPTIONS"}), 400
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Range", "X-Request-Id")
+ANSWERED_WITH = ("Content-Disposition", "Content-Range", "ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id")
+"""What a page of an admitted origin may send and read beside what every page may."""
 
 Segments = tuple[str, ...]
 
@@ -140,13 +147,14 @@ class Door:
         self._upstreams: Mapping[ServiceName, ASGIApp] = {**upstreams, "gateway": own}
         self._verifier = gateway.make_verifier(API_AUDIENCE)
         self._news = Newsboard()
+        self._entry: ASGIApp = CORSMiddleware(self._take, gateway.settings.cors_origins, METHODS, ASKED_WITH, expose_headers=ANSWERED_WITH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one connection."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         elif scope["type"] == "http":
-            await self._take(scope, receive, send)
+            await self._entry(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -222,6 +230,8 @@ class Door:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if scope["method"] not in SAFE and message["status"] < BAD:
+                    self.gateway.stir()
                 for key, value in message["headers"]:
                     if key.lower() == TOLD:
                         self._news.note(service, value.decode("latin-1"))

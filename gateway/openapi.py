@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from kernel.identity import Role
+from kernel.problems import REFUSED
 from kernel.service import API
+from regulation.refusal import messages
 
 Document = dict[str, Any]
 
@@ -56,6 +58,50 @@ IDEMPOTENCY_KEY: Document = {
     "description": "The same key and body give the stored answer; the same key with another body is 422.",
     "schema": {"type": "string", "minLength": 8, "maxLength": 128},
 }
+TAGS: Mapping[str, str] = {
+    "accounts": "账号：邀请、注册核实、停用 — who may come in: invitations, verified registrations, disabling",
+    "application": "申报：申报表、提交、版本、撤回 — the application: its form, submission, versions, withdrawal",
+    "approval": "审定批准与公布 — the district government's decision, and publication (5.4.3)",
+    "attachment": "附件 — files: streamed both ways, hashed, typed by their content",
+    "auth": "登录与口令 — signing in and out, one-time links, passwords; OAuth 2",
+    "award": "奖项与奖励 — the awards and their prizes (6.1)",
+    "ballot": "议题与表决 — motions and ballots of the committee (5.4.2)",
+    "consensus": "合议 — one agreed sheet from the opened ones (2.3.1)",
+    "cycle": "评审周期 — the award year: planned, launched, announced, closed",
+    "demo": "演示 — the business clock, in environments demo and test alone",
+    "diagnostics": "诊断与建议 — advice beside the official numbers, never official",
+    "draws": "抽取评审组 — drawing panels: seeded, explained, replayable (2.2.2)",
+    "endorsement": "推荐 — endorsing bodies and their decisions (5.2)",
+    "evaluation": "综合评价 — the evaluation report and the candidates (5.4.1)",
+    "external honour": "上级荣誉 — honours of higher governments and what the district adds (6.2)",
+    "feedback": "反馈报告 — the applicant's feedback report (5.4.3)",
+    "honour": "荣誉使用与推广 — the use and promotion of an honour (7.3, 7.4)",
+    "interests": "利害关系与保密承诺 — declared interests and undertakings (2.4.5, 7.6)",
+    "launch": "启动与通告 — launch and announcement (2.1.1, 5.1)",
+    "me": "我与待办 — who am I, and what waits for me",
+    "meeting": "会议 — the committee's meetings (2.1.2, 5.4.2)",
+    "notice": "公示 — the public notice (5.4.2)",
+    "objection": "异议与举报 — objections and reports, one docket (2.2.4, 5.4.2)",
+    "organisation": "申报组织 — the applicant organisation (3.1)",
+    "panels": "评审组 — panels, recusals, replacements (2.0, 2.4.5)",
+    "payment": "奖金与经费 — payments and the cycle's budget (6.1)",
+    "record": "存证 — the append-only record: checkpoints, proofs, receipts (7.1)",
+    "recusal": "回避申请 — an applicant's requests for recusal (2.4.5)",
+    "reopening": "回退 — a step taken back by the committee (2.1.2)",
+    "reports": "评审报告 — site plans and the panels' reports (2.3.1–2.3.3)",
+    "results": "结果 — the official results, and what platforms pull",
+    "reviewers": "评审员 — the roster of reviewers (2.4)",
+    "revocation": "撤销 — an honour taken back (7.2, 7.5)",
+    "roster": "评委会与监督组 — who sits on the committee and in the supervision group (2.0, 7.1)",
+    "rubrics": "评分标准 — the rubrics (4.1)",
+    "rules": "实施细则 — the implementation rules (2.1.1)",
+    "screening": "资格审查 — screening by criterion (5.3.1)",
+    "sheets": "评分表 — sealed sheets (4.1, 4.2)",
+    "shortlist": "现场评审名单 — who goes on to site review (5.3.2)",
+    "supervision": "监督 — findings of the supervision group (7.1)",
+    "verification": "部门核实 — questions to departments (5.3.1)",
+}
+"""What each group of operations is about."""
 ABOUT = (
     "One door for registration, application and review of the district government's quality awards. "
     "Errors are [problem documents](/docs/problems); lists are pages `{items, next_cursor}`; "
@@ -79,8 +125,9 @@ def merged(parts: Mapping[str, Document]) -> Document:
         "openapi": "3.1.0",
         "info": {"title": "金东区政府质量奖 · Jindong District Government Quality Awards", "version": "1", "description": ABOUT},
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in sorted(_tags(paths))],
+        "tags": [{"name": name, "description": TAGS[name]} for name in sorted(_tags(paths))],
         "paths": paths,
+        "x-problems": problems_of(parts),
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas) if name not in {"HTTPValidationError", "ValidationError"}},
             "responses": {
@@ -92,6 +139,14 @@ def merged(parts: Mapping[str, Document]) -> Document:
             "securitySchemes": SECURITY,
         },
     }
+
+
+def problems_of(parts: Mapping[str, Document]) -> Document:
+    """Catalogue every problem code that the API may answer, by code: its status and its sentence in both languages."""
+    found = {code: {"status": REFUSED, **said} for code, said in messages().items()}
+    for part in parts.values():
+        found |= part.get("x-problems", {})
+    return dict(sorted(found.items()))
 
 
 def _schemas(part: Document) -> Document:
@@ -135,7 +190,7 @@ def _described(path: str, method: str, operation: Document) -> Document:
     if method == "post" and not path.startswith(f"{API}/auth/"):
         parameters.append(IDEMPOTENCY_KEY)
     responses = {status: answer for status, answer in operation["responses"].items() if status != "422"}
-    described = {**operation, "responses": {**responses, "default": PROBLEM_REF}}
+    described = {**operation, "responses": {**responses, "4XX": PROBLEM_REF, "5XX": PROBLEM_REF}}
     return described | ({"parameters": parameters} if parameters else {})
 
 

@@ -1,10 +1,8 @@
 """The page on which a problem document's `type` is explained."""
 
+from collections.abc import Mapping
 from html import escape
-
-from kernel import problems
-from kernel.problems import Kind
-from regulation.refusal import messages
+from typing import Any
 
 HEAD = """<!DOCTYPE html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>问题代码 · Problem codes</title>
@@ -15,16 +13,13 @@ tr:target{background:#ffc}code{white-space:nowrap}</style></head>
 """
 
 
-def kinds_of(*modules: object) -> list[Kind]:
-    """Find the kinds of problem that modules declare."""
-    return sorted({kind for module in modules for kind in vars(module).values() if isinstance(kind, Kind)}, key=lambda kind: kind.code)
-
-
-def problems_page() -> str:
-    """Render the general problems, and every refusal of the regulation."""
-    rows = [(kind.code, str(kind.status), kind.zh, kind.en) for kind in kinds_of(problems)]
-    rows += [(code, str(problems.REFUSED), said["zh"], said["en"]) for code, said in sorted(messages().items())]
-    return HEAD + "".join(_row(*row) for row in rows) + "</table></body></html>"
+def problems_page(problems: Mapping[str, Mapping[str, Any]]) -> str:
+    """Render the catalogue of problems: by code its status, and its sentence in both languages."""
+    return (
+        HEAD
+        + "".join(_row(code, str(said["status"]), said["zh"], said["en"]) for code, said in problems.items())
+        + "</table></body></html>"
+    )
 
 
 def _row(code: str, status: str, zh: str, en: str) -> str:

@@ -1,5 +1,9 @@
 """The gateway at run time: a service like the others that also signs tokens and knows which are no longer good."""
 
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
@@ -29,6 +33,18 @@ class Gateway(Service):
         self.signer = Signer(self.keys.current, settings.issuer)
         self.denylist = Denylist(self.sessions)
         self.turns = Turns(settings.hashes_at_once)
+        self.streams: Counter[str] = Counter()
+        self._stirred = asyncio.Event()
+
+    def stir(self) -> None:
+        """Wake whoever streams tasks: something was done through this door."""
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+
+    async def stirred(self, seconds: float) -> None:
+        """Wait until something is done through this door, at most so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), seconds)
 
     async def fetch_keys(self) -> KeySet:
         """Read the public keys by `kid`; 503 where the database is away."""

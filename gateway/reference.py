@@ -50,16 +50,20 @@ async def described_by(gateway: Gateway, name: ServiceName) -> dict[str, Any] | 
     return part
 
 
-@routes.get("/openapi.json", operation_id="get_openapi", include_in_schema=False)
-async def get_openapi(request: Request, _anyone: Anyone) -> Response:
-    """Give the whole API's description; `x-missing` names the services that couldn't be asked."""
+async def described(request: Request) -> dict[str, Any]:
+    """Describe the whole API; `x-missing` names the services that couldn't be asked."""
     app: FastAPI = request.app
     gateway: Gateway = app.state.service
     own, *others = await asyncio.gather(run_in_threadpool(app.openapi), *(described_by(gateway, name) for name in ASKED))
     parts = {"gateway": own} | {name: part for name, part in zip(ASKED, others, strict=True) if part is not None}
-    merged = openapi.merged(parts)
     missing = [name for name in ASKED if name not in parts]
-    return JSONResponse(merged | ({"x-missing": missing} if missing else {}))
+    return openapi.merged(parts) | ({"x-missing": missing} if missing else {})
+
+
+@routes.get("/openapi.json", operation_id="get_openapi", include_in_schema=False)
+async def get_openapi(request: Request, _anyone: Anyone) -> Response:
+    """Give the whole API's description; `x-missing` names the services that couldn't be asked."""
+    return JSONResponse(await described(request))
 
 
 @pages.get("")
@@ -69,9 +73,10 @@ def get_reference(_anyone: Anyone) -> FileResponse:
 
 
 @pages.get("/problems")
-def get_problems(_anyone: Anyone) -> Response:
-    """Explain the problem codes that any operation may answer, and the refusals of the regulation."""
-    return Response(problems_page(), media_type="text/html", headers=AT_HOME)
+async def get_problems(request: Request, _anyone: Anyone) -> Response:
+    """Explain every problem code that an operation may answer, and the refusals of the regulation."""
+    catalogue = (await described(request))["x-problems"]
+    return Response(problems_page(catalogue), media_type="text/html", headers=AT_HOME)
 
 
 @pages.get("/{name}")

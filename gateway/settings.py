@@ -31,6 +31,12 @@ class GatewaySettings(Settings):
     """How long a sign-in lasts at most."""
     activation_hours: int = 72
     """How long a one-time link is good."""
+    cors_origins: tuple[str, ...] = ()
+    """The origins (a JSON list) whose pages may call the API from a browser; none but the API's own where it is empty."""
+    stream_seconds: float = 5
+    """How often an open stream of tasks looks for what came by another replica, or by time alone."""
+    streams_each: int = 5
+    """How many streams of tasks one person may hold open."""
     upstream_seconds: float = 60
     """How long a service may be silent before the door answers 503."""
 

@@ -31,6 +31,15 @@ class Kind:
     zh: str
     en: str
 
+    def __post_init__(self) -> None:
+        """Enter the catalogue; a code means one thing."""
+        if CATALOGUE.setdefault(self.code, self) != self:
+            raise ValueError(f"two sorts of problem are called {self.code}")
+
+
+CATALOGUE: dict[str, Kind] = {}
+"""Every sort of problem that this program's modules declare, by code."""
+
 
 class Problem(Exception):  # noqa: N818 - it is an answer to the caller, as much as a fault
     """An error that a caller reads."""

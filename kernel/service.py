@@ -25,7 +25,7 @@ from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
 from kernel.files import open_store
 from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
-from kernel.problems import PEER_UNREACHABLE, Kind, Problem
+from kernel.problems import CATALOGUE, PEER_UNREACHABLE, Kind, Problem
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
 from kernel.settings import Environment, ServiceName, Settings
@@ -230,7 +230,18 @@ def create_service(
     app.include_router(internal_routes(listeners or {}, tasks, service.settings.environment))
     app.include_router(health_routes())
     app.add_middleware(Metered, service=service)
+    describe_problems(app)
     return app
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Let the application's OpenAPI document list every problem code that it may answer."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        return plain() | {"x-problems": {kind.code: {"status": kind.status, "zh": kind.zh, "en": kind.en} for kind in CATALOGUE.values()}}
+
+    app.openapi = described  # type: ignore[method-assign]  # how FastAPI says an application's document is extended
 
 
 def router(tag: str) -> APIRouter:

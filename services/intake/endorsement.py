@@ -25,6 +25,7 @@ REMARKS_MISSING = Kind(422, "remarks_missing", "退回或不予推荐须说明�
 SEAL_UNKNOWN = Kind(422, "seal_unknown", "本单位未为该申报上传此印章扫描件", "Your body has uploaded no such seal scan to this application")
 DONE = {"endorse": "application.endorsed", "decline": "application.declined", "return": "application.returned"}
 ENDORSED: dict[str, Any] = {"opinion": "情况属实，同意推荐。", "signatory": "王建国", "signed_on": "2026-03-20"}
+ONE_OF_SEVERAL = {"application": "01980000-0000-7000-8000-000000000001", "decision": "endorse"} | ENDORSED
 SEVERAL = 200
 
 Standing = Literal["waiting", "overdue", "endorsed", "declined", "returned"]
@@ -50,17 +51,15 @@ class EndorsementBody(Body):
 class OneOfSeveral(EndorsementBody):
     """A decision with the application that it is on."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [ONE_OF_SEVERAL]})
+
     application: Id
 
 
 class EndorsementsBody(Body):
     """Several decisions, each judged by itself."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"decisions": [{"application": "01980000-0000-7000-8000-000000000001", "decision": "endorse"} | ENDORSED]}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decisions": [ONE_OF_SEVERAL]}]})
 
     decisions: Annotated[list[OneOfSeveral], Field(min_length=1, max_length=SEVERAL)]
 

@@ -55,9 +55,9 @@ class Echo:
         await send({"type": "http.response.body", "body": content})
 
 
-def through(award: Award, use: Callable[[httpx.AsyncClient], Awaitable[T]], upstream: Echo | None = None) -> T:
+def through(award: Award, use: Callable[[httpx.AsyncClient], Awaitable[T]], upstream: Echo | None = None, **changed: object) -> T:
     """Call a door of our own: before the echo, or before services that are nowhere."""
-    settings = award.product.door.gateway.settings.model_copy(update={f"{name}_url": NOWHERE for name in BEHIND})
+    settings = award.product.door.gateway.settings.model_copy(update=changed | {f"{name}_url": NOWHERE for name in BEHIND})
     door = create(settings, dict.fromkeys(BEHIND, upstream) if upstream else None)
 
     async def run() -> T:
@@ -321,3 +321,29 @@ def test_the_reference_comes_from_this_machine_alone(award: Award) -> None:
         assert httpx.get(f"{award.address}/docs/{name}", trust_env=False).status_code == 200
     assert "://" not in page.text
     assert httpx.get(f"{award.address}/docs/../app.py", trust_env=False).status_code == 404
+
+
+def test_a_page_of_an_admitted_origin_may_call_and_no_other(award: Award) -> None:
+    here = "https://award.example"
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,if-match,idempotency-key"}
+
+    async def call(client: httpx.AsyncClient) -> list[httpx.Response]:
+        before = [
+            await client.options("/api/v1/applications", headers=asked | {"Origin": origin}) for origin in (here, "https://other.example")
+        ]
+        return [*before, await client.get("/api/v1/applications", headers={"Origin": here})]
+
+    admitted, refused, plain = through(award, call, cors_origins=(here,))
+    assert (admitted.status_code, admitted.headers["access-control-allow-origin"]) == (200, here)
+    assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (400, False)
+    assert plain.headers["access-control-allow-origin"] == here
+    assert "ETag" in plain.headers["access-control-expose-headers"]
+    for answer in through(award, call):
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_every_problem_code_is_catalogued_and_explained(anyone: Caller) -> None:
+    catalogue = anyone.get("/openapi.json").json()["x-problems"]
+    page = anyone.get(f"{anyone.base_url}".removesuffix("/api/v1/") + "/docs/problems").text
+    assert {"version_stale", "login_taken", "seal_unknown", "below_minimum"} - set(catalogue) == set()
+    assert [code for code in catalogue if f'<tr id="{code}">' not in page] == []
