@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench fuzz check format clauses lock revision secrets compose-test
+.PHONY: help run demo test bench fuzz client-check check format clauses lock revision secrets compose-test
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -51,6 +51,9 @@ format: .venv/dev  ## format the code
 
 fuzz: .venv/dev  ## hostile requests by hand and by the OpenAPI document (EXAMPLES=…, EACH=…): no answer of 5xx
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),25) FUZZ_OPERATIONS_EACH=$(or $(EACH),12) $(PY) -m pytest -q -s --timeout 3600 tests/fuzz
+
+client-check: .venv/embedded  ## lint the API's document, compile a typed client from it and drive the door with it (needs Node.js)
+	@$(PY) -m tests.client
 
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation
