@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench fuzz client-check check format clauses lock revision secrets compose-test
+.PHONY: help run demo test attack bench fuzz client-check check format clauses lock revision secrets compose-test
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -54,6 +54,9 @@ fuzz: .venv/dev  ## hostile requests by hand and by the OpenAPI document (EXAMPL
 
 client-check: .venv/embedded  ## lint the API's document, compile a typed client from it and drive the door with it (needs Node.js)
 	@$(PY) -m tests.client
+
+attack: .venv/dev  ## over 500 forged tokens at every service; ends with its figures
+	@$(PY) -m tests.attack
 
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation

@@ -31,6 +31,8 @@ LONGEST_TOKEN = 4096
 KEY_REFRESH_SECONDS = 60
 KEYS_KEPT_SECONDS = 600
 CACHED_TOKENS = 10_000
+REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "iat", "exp", "jti"})
+OUR_CLAIMS = frozenset({"role", "duties", "org", "body", "scope"})
 THREE_PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -90,10 +92,12 @@ def _whole(claims: Mapping[str, Any], name: str) -> int:
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    person, role, token_id = claims.get("sub"), claims.get("role"), claims.get("jti")
-    if not isinstance(person, str) or not PLAIN_ID.fullmatch(person) or not isinstance(token_id, str):
+    if not REQUIRED_CLAIMS <= claims.keys() <= REQUIRED_CLAIMS | OUR_CLAIMS:
+        raise BadToken("claims missing or unknown")
+    person, role, token_id = claims["sub"], claims.get("role"), claims["jti"]
+    if not all(isinstance(one, str) and PLAIN_ID.fullmatch(one) for one in (person, token_id)):
         raise BadToken("sub or jti is not a plain id")
-    if role is not None and role not in get_args(Role):
+    if "role" in claims and role not in get_args(Role):
         raise BadToken("unknown role")
     duties = claims.get("duties", [])
     if not isinstance(duties, list) or not all(duty in get_args(Duty) for duty in duties) or (duties and role != "committee"):
@@ -183,7 +187,7 @@ class Verifier:
         audience = claims.get("aud")
         if audience not in self._audiences:
             raise BadToken("audience")
-        required = {f"require_{name}": True for name in ("aud", "iat", "exp", "iss", "sub", "jti")}
+        required = {f"require_{name}": True for name in REQUIRED_CLAIMS}
         decoded = jwt.decode(
             token,
             self._keys[header["kid"]],
