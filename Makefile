@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test attack bench fuzz client-check check format clauses lock revision secrets compose-test
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -57,6 +57,9 @@ client-check: .venv/embedded  ## lint the API's document, compile a typed client
 
 attack: .venv/dev  ## over 500 forged tokens at every service; ends with its figures
 	@$(PY) -m tests.attack
+
+docs: .venv/dev  ## build the documents into ./site; they read with no network
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation
