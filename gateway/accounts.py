@@ -1,6 +1,6 @@
 """Who may come in: the office invites officials, reviewers, endorsers and machines, the chair invites the supervision group."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Annotated, Literal
 from uuid import UUID
@@ -26,15 +26,17 @@ from gateway.program import Gateway
 from gateway.secret import issue_link, secret_hash
 from gateway.sessions import revoke_all
 from gateway.tables import Account, Activation, Grant, Registration, Sanction
+from kernel.clock import wall
 from kernel.database import new_id
 from kernel.identity import Duty, Principal, roles
-from kernel.problems import Problem
+from kernel.problems import Problem, absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, paginate
 from kernel.service import router
 from kernel.wire import Answer, Body, Id, Name, Page, Reason
 
 routes = router("accounts")
 
+LONGEST_OVERLAP_HOURS = 30 * 24
 PEERS = ("intake", "scoring", "workflow")
 
 Inviter = Annotated[Principal, roles("committee", duties=("office", "chair"))]
@@ -146,6 +148,22 @@ class Link(Answer):
     purpose: Literal["activation", "reset"]
     activation: str
     expires_at: datetime
+
+
+class RotationForm(Body):
+    """For how long the former secret stays good beside the new one; 0 after a leak, which also ends its tokens."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_hours": 24}]})
+
+    overlap_hours: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_HOURS)] = 24
+
+
+class ClientSecret(Answer):
+    """A machine client's new secret, shown this once, and until when the former one is good."""
+
+    account: UUID
+    client_secret: str | None
+    former_until: datetime
 
 
 def _facts(grants: list[GrantForm]) -> list[dict[str, object]]:
@@ -304,3 +322,21 @@ def issue_activation_link(account_id: Id, form: LinkForm, inviter: Inviter, tran
     transaction.secrets = ("activation",)
     transaction.record("account.link_issued", f"account:{account.id}", facts={"purpose": form.purpose})
     return Link(account=account.id, purpose=form.purpose, activation=secret, expires_at=expires_at)
+
+
+@routes.post("/accounts/{account_id}/secrets", operation_id="rotate_client_secret", status_code=201)
+def rotate_client_secret(account_id: Id, form: RotationForm, inviter: Inviter, transaction: InTransaction) -> ClientSecret:
+    """Give a machine client a new secret; the former one stays good for the overlap, an earlier one ends."""
+    account = visible_account(transaction, inviter, account_id, lock=True)
+    check_manageable(inviter, account)
+    if account.kind != "client":
+        raise absent()
+    secret, until = token_urlsafe(32), wall() + timedelta(hours=form.overlap_hours)
+    account.former_secret_hash, account.former_secret_until = account.secret_hash, until
+    account.secret_hash = secret_hash(secret)
+    account.version += 1
+    if form.overlap_hours == 0:
+        revoke_all(transaction.session, account)
+    transaction.secrets = ("client_secret",)
+    transaction.record("client.secret_rotated", f"account:{account.id}", facts={"overlap_hours": form.overlap_hours})
+    return ClientSecret(account=account.id, client_secret=secret, former_until=until)

@@ -7,9 +7,10 @@ from fastapi import Request, Response
 from pydantic import ConfigDict
 
 from gateway.account import Login, Password
+from gateway.authentication import authenticate
 from gateway.program import Gateway
 from gateway.secret import HashingTurn, Purpose, secret_hash, set_password
-from gateway.sessions import CREDENTIALS_WRONG, authenticate, revoke_all
+from gateway.sessions import revoke_all
 from gateway.tables import Account, Activation
 from kernel.clock import wall
 from kernel.identity import Anyone
@@ -20,6 +21,7 @@ from kernel.wire import Answer, Body, Line
 
 routes = router("auth")
 
+PASSWORD_SAME = Kind(422, "password_unchanged", "新密码不得与原密码相同", "The new password must differ from the old one")
 SECRET_INVALID = Kind(400, "secret_invalid", "链接无效、已使用或已过期", "The link is wrong, used or expired")
 
 
@@ -41,6 +43,7 @@ class PasswordChange(Body):
 
     login: Login
     password: Password
+    code: Annotated[str, Line(16, 0)] = ""
     new_password: Password
 
 
@@ -92,7 +95,10 @@ def change_password(
     request: Request, form: PasswordChange, _anyone: Anyone, _turn: HashingTurn, transaction: InTransaction
 ) -> PasswordSet | Response:
     """Change a password by the old one, also where it has expired; earlier sign-ins end."""
-    account = authenticate(transaction.session, form.login, form.password)
-    if account is None:  # returned, not raised, so that the failure's count is committed
-        return render_problem(request, Problem(CREDENTIALS_WRONG))
+    gateway: Gateway = transaction.service
+    account = authenticate(gateway, transaction.session, form.login, form.password, form.code)
+    if isinstance(account, Kind):  # returned, not raised, so that the failure's count is committed
+        return render_problem(request, Problem(account))
+    if form.new_password == form.password:
+        raise Problem(PASSWORD_SAME)
     return _set(transaction, account, form.new_password, "account.password_changed")

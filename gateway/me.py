@@ -68,7 +68,7 @@ async def tasks_of(gateway: Gateway, name: ServiceName, request: Request) -> Seq
 def account_of(gateway: Gateway, person: Principal, request: Request) -> tuple[Me, Sequence[Task]]:
     """Read who the caller is, and what waits here."""
     with gateway.sessions() as session:
-        account = session.get(Account, UUID(person.person)) if _is_id(person.person) else None
+        account = session.get(Account, account_id_of(person))
         me = Me(
             person=person.person,
             name=account.name if account else None,
@@ -84,12 +84,12 @@ def account_of(gateway: Gateway, person: Principal, request: Request) -> tuple[M
         return me, explained(registrations_to_verify(Transaction(session, request), person), gateway.settings.edition)
 
 
-def _is_id(person: str) -> bool:
+def account_id_of(person: Principal) -> UUID:
+    """Give the account that a person is; one that nobody has for who has none."""
     try:
-        UUID(person)
+        return UUID(person.person)
     except ValueError:
-        return False
-    return True
+        return UUID(int=0)
 
 
 async def asked(request: Request, person: Principal) -> Me:

@@ -4,7 +4,7 @@ import hmac
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Annotated, Literal
 from urllib.parse import unquote_plus
@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from gateway.authentication import CODE_REQUIRED, CODE_WRONG, CREDENTIALS_WRONG, authenticate
 from gateway.denylist import deny
 from gateway.program import Gateway
-from gateway.secret import is_password, secret_hash
+from gateway.secret import secret_hash
 from gateway.tables import Account, Family, Grant, Refresh
 from kernel.clock import wall
 from kernel.database import new_id
@@ -30,17 +31,14 @@ from kernel.wire import Answer, Line
 
 routes = router("auth")
 
-FAILURES_ALLOWED = 5
-FIRST_LOCK = timedelta(seconds=30)
-LONGEST_LOCK = timedelta(hours=1)
-
-CREDENTIALS_WRONG = Kind(
-    400,
-    "credentials_wrong",
-    "登录名或密码不正确，或因多次失败暂时锁定",
-    "The login or the password is wrong, or the account is locked for a while after failures",
-)
+LONGEST_AGENT = 200
 PASSWORD_EXPIRED = Kind(400, "password_expired", "密码已过期，请先修改", "The password has expired; change it first")
+ENROLMENT_REQUIRED = Kind(
+    400,
+    "second_factor_enrolment_required",
+    "该身份须先绑定动态验证码（POST /auth/second-factor）",
+    "This role needs a second factor; enrol one first (POST /auth/second-factor)",
+)
 ROLE_REQUIRED = Kind(400, "role_required", "请选择登录身份", "Choose one of your roles to sign in with")
 REFRESH_INVALID = Kind(400, "refresh_token_invalid", "登录已失效，请重新登录", "The sign-in has ended; sign in again")
 CLIENT_WRONG = Kind(401, "client_wrong", "客户端标识或密钥不正确", "The client id or the secret is wrong")
@@ -50,6 +48,9 @@ GRANT_UNSUPPORTED = Kind(400, "grant_type_unsupported", "不支持的授权类�
 
 ERRORS: Mapping[Kind, str] = {
     CREDENTIALS_WRONG: "invalid_grant",
+    CODE_REQUIRED: "invalid_grant",
+    CODE_WRONG: "invalid_grant",
+    ENROLMENT_REQUIRED: "invalid_grant",
     PASSWORD_EXPIRED: "invalid_grant",
     ROLE_REQUIRED: "invalid_request",
     REFRESH_INVALID: "invalid_grant",
@@ -71,6 +72,7 @@ class TokenForm(BaseModel):
     grant_type: Annotated[str, Line(40)]
     username: Annotated[str, Line(64, 0)] = ""
     password: Annotated[str, Line(128, 0)] = ""
+    code: Annotated[str, Line(16, 0)] = ""
     role: Role | None = None
     refresh_token: Annotated[str, Line(128, 0)] = ""
     client_id: Annotated[str, Line(64, 0)] = ""
@@ -98,50 +100,45 @@ class Refused:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-def authenticate(session: Session, login: str, password: str) -> Account | None:
-    """Give the active person with this login and password; the same work and answer for whatever is wrong.
-
-    After five failures the account is locked, each time for twice as long, at most an hour.
-    """
-    account = session.scalar(select(Account).where(Account.login == login.lower(), Account.kind == "person"))
-    good = is_password(account, password)
-    now = wall()
-    if account is None or (account.locked_until is not None and account.locked_until > now):
-        return None
-    if not good:
-        _count_failure(session, account, now)
-        return None
-    if account.status != "active":
-        return None
-    account.failures, account.locked_until = 0, None
-    return account
-
-
-def _count_failure(session: Session, account: Account, now: datetime) -> None:
-    counted = update(Account).where(Account.id == account.id).values(failures=Account.failures + 1).returning(Account.failures)
-    failures = session.execute(counted).scalar_one()
-    if failures >= FAILURES_ALLOWED:
-        account.locked_until = now + min(FIRST_LOCK * 2 ** min(failures - FAILURES_ALLOWED, 10), LONGEST_LOCK)
-        log.warning("account locked", extra={"fact": {"account": str(account.id), "failures": failures}})
-
-
 def sign_in_person(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
     """Begin a sign-in in one of the person's roles."""
     gateway: Gateway = transaction.service
-    account = authenticate(transaction.session, form.username, form.password)
-    if account is None:
-        return Refused(CREDENTIALS_WRONG)
+    account = authenticate(gateway, transaction.session, form.username, form.password, form.code)
+    if isinstance(account, Kind):
+        return Refused(account)
     days = gateway.settings.password_days
     if days and account.password_set_at is not None and account.password_set_at + timedelta(days=days) < wall():
         return Refused(PASSWORD_EXPIRED)
+    grant = chosen_grant(account, form)
+    if isinstance(grant, Refused):
+        return grant
+    if grant.role in gateway.settings.second_factor_roles and account.factor_confirmed_at is None:
+        return Refused(ENROLMENT_REQUIRED)
+    return begin(transaction, account, grant)
+
+
+def chosen_grant(account: Account, form: TokenForm) -> Grant | Refused:
+    """Give the role that was asked for, by `role` or as the scope; the only one where none was."""
     held = {grant.role: grant for grant in account.grants}
     chosen = form.role or form.scope
     grant = held.get(chosen) if chosen else next(iter(held.values()), None)
     if grant is None or (not chosen and len(held) > 1):
         return Refused(ROLE_REQUIRED, {"roles": sorted(held)})
-    now = wall()
+    return grant
+
+
+def begin(transaction: Transaction, account: Account, grant: Grant) -> TokenAnswer:
+    """Begin a sign-in; what has expired of the account's others is forgotten."""
+    gateway: Gateway = transaction.service
+    now, agent = wall(), transaction.request.headers.get("user-agent", "")
     transaction.session.execute(delete(Family).where(Family.account_id == account.id, Family.expires_at < now))
-    family = Family(id=new_id(), account_id=account.id, role=grant.role, expires_at=now + gateway.settings.sign_in_lifetime())
+    family = Family(
+        id=new_id(),
+        account_id=account.id,
+        role=grant.role,
+        expires_at=now + gateway.settings.sign_in_lifetime(),
+        agent="".join(letter for letter in agent if letter.isprintable())[:LONGEST_AGENT] or None,
+    )
     transaction.session.add(family)
     transaction.session.flush()
     return issue(transaction, family, grant)
@@ -209,13 +206,19 @@ def client_token(transaction: Transaction, form: TokenForm) -> TokenAnswer | Ref
         token = gateway.signer.sign(form.client_id, {"scope": "service"}, audience=form.audience)
         return TokenAnswer(access_token=token, expires_in=lifetime, scope="service")
     client = _client(transaction.session, form.client_id)
-    if client is None or not hmac.compare_digest(client.secret_hash or b"", secret_hash(form.client_secret)):
+    if client is None or not _is_secret(client, secret_hash(form.client_secret)):
         return Refused(CLIENT_WRONG)
     scopes = set(form.scope.split()) or set(client.scopes)
     if not scopes <= set(client.scopes):
         return Refused(SCOPE_NOT_HELD)
     scope = " ".join(sorted(scopes))
     return TokenAnswer(access_token=gateway.signer.sign(str(client.id), {"scope": scope}), expires_in=lifetime, scope=scope)
+
+
+def _is_secret(client: Account, given: bytes) -> bool:
+    """Compare with the secret, and until the overlap of a rotation ends with the former one."""
+    former = client.former_secret_hash if client.former_secret_until is not None and client.former_secret_until > wall() else None
+    return hmac.compare_digest(client.secret_hash or b"", given) | hmac.compare_digest(former or b"", given)
 
 
 def _client(session: Session, client_id: str) -> Account | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from kernel.identity import Role
 from kernel.settings import ServiceName, Settings
 
 
@@ -25,6 +26,8 @@ class GatewaySettings(Settings):
     """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others."""
     password_days: int = 0
     """After how many days a password must be changed; 0: never."""
+    second_factor_roles: frozenset[Role] = frozenset()
+    """Roles that sign in with a second factor only (a JSON list, e.g. ["committee", "supervisor"]); anyone may enrol one."""
     hashes_at_once: int = 4
     """How many passwords are hashed at the same time (19 MiB each)."""
     refresh_hours: int = 12

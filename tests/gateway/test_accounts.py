@@ -1,18 +1,14 @@
 """Who may come in, and who is out again: invitations, registrations, sign-ins, and what ends them."""
 
 from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
 
-import httpx
 import pytest
 
 from embedded.caller import Caller
 from gateway.first import ensure_first_office
+from tests.gateway.people import PASSWORD, a_login, activated, at_the_database, bearer, invited, renew, sign_in
 from tests.intake.applicants import credit_code
 from tests.rig import Award
-
-PASSWORD = "correct-Horse-7"  # noqa: S105 - of accounts that live as long as a test
 
 
 @pytest.fixture(scope="module")
@@ -31,39 +27,6 @@ def chair(award: Award) -> Iterator[Caller]:
 def anyone(award: Award) -> Iterator[Caller]:
     with award.client() as caller:
         yield caller
-
-
-def a_login() -> str:
-    return f"p{uuid4().hex[:12]}"
-
-
-def invited(by: Caller, grants: list[dict[str, Any]], login: str | None = None) -> httpx.Response:
-    return by.post("/accounts", json={"kind": "person", "login": login or a_login(), "name": "某人", "grants": grants})
-
-
-def activated(anyone: Caller, by: Caller, grants: list[dict[str, Any]]) -> dict[str, Any]:
-    account: dict[str, Any] = invited(by, grants).json()
-    answer = anyone.post("/auth/activation", json={"secret": account["activation"], "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return account
-
-
-def sign_in(anyone: Caller, login: str, password: str = PASSWORD, **more: str) -> httpx.Response:
-    return anyone.post("/auth/token", data={"grant_type": "password", "username": login, "password": password, **more})
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def at_the_database(award: Award, statement: str, *values: str) -> list[Any]:
-    engine = award.database("gateway")
-    try:
-        with engine.begin() as connection:
-            done = connection.exec_driver_sql(statement, values)
-            return list(done.scalars()) if done.returns_rows else []
-    finally:
-        engine.dispose()
 
 
 def test_an_invited_person_activates_once_and_signs_in(anyone: Caller, office: Caller) -> None:
@@ -129,13 +92,10 @@ def test_a_refresh_token_that_comes_twice_ends_the_sign_in(anyone: Caller, offic
     account = activated(anyone, office, [{"role": "reviewer"}])
     first = sign_in(anyone, account["login"]).json()
 
-    def renew(token: str) -> httpx.Response:
-        return anyone.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
-
-    second = renew(first["refresh_token"]).json()
+    second = renew(anyone, first["refresh_token"]).json()
     assert anyone.get("/me", headers=bearer(second["access_token"])).status_code == 200
-    assert renew(first["refresh_token"]).json()["code"] == "refresh_token_invalid"
-    assert renew(second["refresh_token"]).json()["error"] == "invalid_grant"
+    assert renew(anyone, first["refresh_token"]).json()["code"] == "refresh_token_invalid"
+    assert renew(anyone, second["refresh_token"]).json()["error"] == "invalid_grant"
     assert anyone.get("/me", headers=bearer(second["access_token"])).status_code == 401
 
 
@@ -282,6 +242,8 @@ def test_a_forgotten_password_is_replaced_by_a_one_time_link(anyone: Caller, off
     assert sign_in(anyone, account["login"]).status_code == 400
     assert sign_in(anyone, account["login"], "battery-Staple-8").status_code == 200
     change = {"login": account["login"], "password": "battery-Staple-8", "new_password": PASSWORD}
+    unchanged = anyone.post("/auth/password", json=change | {"new_password": "battery-Staple-8"})
+    assert (unchanged.status_code, unchanged.json()["code"]) == (422, "password_unchanged")
     assert anyone.post("/auth/password", json=change).status_code == 200
     assert anyone.post("/auth/password", json=change).json()["code"] == "credentials_wrong"
 
