@@ -24,8 +24,8 @@ help:  ## list the targets
 run: .venv/embedded  ## serve the award on 127.0.0.1:8000 with embedded PostgreSQL (PORT=…, DATA=…)
 	@$(PY) -m embedded run --port $(or $(PORT),8000) --data $(or $(DATA),data)
 
-demo: .venv/embedded  ## drive one award year through HTTP; writes demo-result.json
-	@$(PY) -m embedded demo
+demo: .venv/embedded  ## drive one award year through HTTP; writes demo-result.json (UNTIL='a scene', KEEP=1 serves on, with accounts)
+	@$(PY) -m embedded demo $(if $(UNTIL),--until "$(UNTIL)") $(if $(KEEP),--keep)
 
 test: .venv/dev  ## all tests but the slow fault and load runs
 	@$(PY) -m coverage erase

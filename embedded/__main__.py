@@ -22,6 +22,8 @@ def arguments() -> argparse.Namespace:
     year.add_argument("--url", help="an address that serves environment demo already; without it one is started")
     year.add_argument("--activation", help="the first office account's activation secret, with --url")
     year.add_argument("--edition", default="jindong-2022", help="the edition of the regulation to play the year under")
+    year.add_argument("--until", metavar="SCENE", help="play no further than to the scene of this title")
+    year.add_argument("--keep", action="store_true", help="go on serving, with the accounts of every role in demo-accounts.json")
     year.add_argument("--result", type=Path, default=Path("demo-result.json"))
     return parser.parse_args()
 
@@ -35,7 +37,7 @@ def main() -> int:
             return 0
         from embedded import demo  # noqa: PLC0415 - serving needs no demo, and starts sooner without
 
-        return demo.run(given.url, given.activation, given.result, given.edition)
+        return demo.run(given.url, given.activation, given.result, given.edition, until=given.until, keep=given.keep)
     except KeyboardInterrupt:
         return 0 if given.command == "run" else 130
     except (CannotServeError, PostgresError) as error:

@@ -1,24 +1,25 @@
 """One whole award year, driven by HTTP alone and checked at every step; `run` plays it and says what came of it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from embedded.demo import applying, deciding, reviewing, setting_out
 from embedded.demo.cast import ORGANISATIONS, YEAR
-from embedded.demo.scenario import SCENARIOS, Scenario
+from embedded.demo.scenario import SCENARIOS
 from embedded.demo.stage import Stage, StoppedError
-from embedded.demo.year import Year
+from embedded.demo.year import Scene, Year
 from embedded.serve import CannotServeError
 
 SCENES = (*setting_out.SCENES, *applying.SCENES, *reviewing.SCENES, *deciding.SCENES)
@@ -26,21 +27,39 @@ STOP_SECONDS = 30
 INTERRUPTED = 130
 
 
-def run(url: str | None, activation: str | None, result: Path, edition: str) -> int:
-    """Play the year under an edition against `url`, or against a server of its own; gives the exit status: 0 only without any surprise."""
+def run(url: str | None, activation: str | None, result: Path, edition: str, *, until: str | None = None, keep: bool = False) -> int:
+    """Play the year under an edition against `url`, or against a server of its own; gives the exit status: 0 only without any surprise.
+
+    `until` names the last scene to play; with `keep` its own server goes on, with an account of every role, until Ctrl-C.
+    """
     if edition not in SCENARIOS:
         raise CannotServeError(f"The demo year is written for the editions {', '.join(SCENARIOS)}.")
+    titles = [title for title, _ in SCENES]
+    if until is not None and until not in titles:
+        raise CannotServeError("No scene has that title; there are:\n  " + "\n  ".join(titles))
     scenario = SCENARIOS[edition]
+    scenes = SCENES if until is None else SCENES[: titles.index(until) + 1]
     if url is not None:
         if activation is None:
             raise CannotServeError("With --url the first office account's activation secret is needed: give --activation.")
-        return play(url.rstrip("/"), activation, result, scenario)
+        return play(Year(Stage(url.rstrip("/")), activation, scenario), scenes, result)
     try:
         with (
             TemporaryDirectory(prefix="quality-award-demo-", ignore_cleanup_errors=True) as folder,
             served(Path(folder), edition) as started,
         ):
-            return play(*started, result, scenario)
+            address, secret = started
+            year = Year(Stage(address), secret, scenario)
+            status = play(year, scenes, result)
+            if keep:
+                accounts = result.with_name("demo-accounts.json")
+                write_accounts(year, accounts)
+                sys.stdout.write(f"The year stays on {address}, its accounts are in {accounts}; Ctrl-C ends it.\n")
+                sys.stdout.flush()
+                with suppress(KeyboardInterrupt):
+                    signal.pause()
+                accounts.unlink()
+            return status
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -72,8 +91,8 @@ def told_by(server: subprocess.Popen[str]) -> tuple[str, str]:
     raise CannotServeError("The demo's server did not start.")
 
 
-def play(url: str, activation: str, result: Path, scenario: Scenario) -> int:
-    """Play every scene, tell how it went, and write the result."""
+def play(year: Year, scenes: Sequence[Scene], result: Path) -> int:
+    """Play the scenes, tell how it went, and write the result."""
     console = Console(highlight=False)
     bar = Progress(
         SpinnerColumn(),
@@ -85,9 +104,18 @@ def play(url: str, activation: str, result: Path, scenario: Scenario) -> int:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task("", total=len(SCENES), steps=0)
-        year = Year(Stage(url, lambda _scene, steps: bar.update(task, steps=steps)), activation, scenario)
-        perform(year, bar, task, console)
+        task = bar.add_task("", total=len(scenes), steps=0)
+        year.stage.told = lambda steps: bar.update(task, steps=steps)
+        for title, scene in scenes:
+            year.stage.scene = title
+            bar.update(task, description=title)
+            if not console.is_terminal:
+                console.print(title)
+            try:
+                scene(year)
+            except StoppedError:
+                break
+            bar.advance(task)
     show(year, console)
     write(year, result)
     stage = year.stage
@@ -96,18 +124,11 @@ def play(url: str, activation: str, result: Path, scenario: Scenario) -> int:
     return 1 if stage.surprises else 0
 
 
-def perform(year: Year, bar: Progress, task: TaskID, console: Console) -> None:
-    """Play scene by scene; one that can't go on ends the year."""
-    for title, scene in SCENES:
-        year.stage.scene = title
-        bar.update(task, description=title)
-        if not console.is_terminal:
-            console.print(title)
-        try:
-            scene(year)
-        except StoppedError:
-            return
-        bar.advance(task)
+def write_accounts(year: Year, path: Path) -> None:
+    """Write who can sign in to the demo, by login: role and password, for its owner's eyes alone; they end with its folder."""
+    accounts = {login: {"role": person.role, "password": person.password} for login, person in sorted(year.people.items())}
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(accounts, file, ensure_ascii=False, indent=1)
 
 
 def show(year: Year, console: Console) -> None:

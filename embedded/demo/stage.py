@@ -41,7 +41,7 @@ class Stage:
     """One award year against one address: counts steps and refusals, keeps surprises, moves the clock."""
 
     url: str
-    told: Callable[[str, int], None]
+    told: Callable[[int], object] = lambda _steps: None
     scene: str = ""
     steps: int = 0
     unseen: int = 0
@@ -66,7 +66,7 @@ class Stage:
         with self._lock:
             self.steps += step
             steps = self.steps
-        self.told(self.scene, steps)
+        self.told(steps)
         return answer
 
     def surprise(self, request: str, sent: object, answered: str) -> None:
@@ -108,6 +108,7 @@ class Person:
         self.stage = stage
         self.login = login
         self.id = ""
+        self.role = ""
         self._password = f"Aa1-{token_urlsafe(18)}"
         self._token: str | None = None
 
@@ -123,6 +124,7 @@ class Person:
     def sign_in(self, role: str) -> "Person":
         """Sign in, by the password, in one role."""
         form = {"grant_type": "password", "username": self.login, "password": self._password, "role": role}
+        self.role = role
         self._token = None
         self._token = self._success("POST", "/auth/token", data=form)["access_token"]
         return self

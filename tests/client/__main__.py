@@ -31,7 +31,7 @@ def run(folder: Path, *words: str, **environment: str) -> None:
 
 def set_out(url: str, activation: str) -> Mapping[str, str]:
     """Open the year's window, with an organisation that may apply and a platform that may pull; gives what the client needs to know."""
-    year = Year(Stage(url, lambda _scene, _steps: None), activation, SCENARIOS["jindong-2022"])
+    year = Year(Stage(url), activation, SCENARIOS["jindong-2022"])
     for _, scene in (*setting_out.SCENES, *((scene.__name__, scene) for scene in (applying.register, applying.introduce))):
         scene(year)
     year.stage.at("2026-03-02T09:00:00+08:00")
@@ -61,7 +61,7 @@ def main() -> int:
         run(folder, "npm", "ci", "--no-progress")
         with served(folder, "jindong-2022") as (url, activation):
             known = set_out(url, activation)
-            document = Stage(url, lambda _scene, _steps: None).send("GET", "/openapi.json", None).json()
+            document = Stage(url).send("GET", "/openapi.json", None).json()
             (folder / "openapi.json").write_text(json.dumps(document, ensure_ascii=False))
             try:
                 run(folder, "npx", "redocly", "lint", "openapi.json", "--format=stylish")
