@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -30,22 +31,32 @@ SERVICES: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the programs prove themselves with: a database password, a client secret and a record key's seed each."""
+    """What the programs prove themselves with: a database password, a client secret and a record key's seed each; contact data's key."""
 
     passwords: Mapping[str, str]
     clients: Mapping[str, str]
     seeds: Mapping[str, str]
+    contact_key: str
 
 
 def kept_secrets(folder: Path) -> Secrets:
     """Read this installation's secrets, made at the first start in a file of mode 0600."""
     path = folder / "secrets.json"
-    if not path.exists():
-        made = {kind: {name: secrets.token_urlsafe(32) for name in SERVICES} for kind in ("passwords", "clients", "seeds")}
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump(made, file)
-    return Secrets(**json.loads(path.read_text()))
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    made: dict[str, Any] = {
+        kind: {name: secrets.token_urlsafe(32) for name in SERVICES} for kind in ("passwords", "clients", "seeds") if kind not in kept
+    }
+    if "contact_key" not in kept:  # also of an installation that is older than this key
+        made["contact_key"] = secrets.token_urlsafe(32)
+    if made:
+        written = folder / "secrets.json.new"
+        written.unlink(missing_ok=True)
+        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(kept | made, file)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+    return Secrets(**(kept | made))
 
 
 def migrated(server: postgres.Server, database: str, kept: Secrets) -> None:
@@ -75,6 +86,7 @@ class Product:
                 "database_url": url(service).render_as_string(hide_password=False),
                 "service_secret": SecretStr(kept.clients[service]),
                 "record_seed": SecretStr(kept.seeds[service]),
+                "contact_key": SecretStr(kept.contact_key),
                 "files": folder / "files",
             } | ({"edition": edition} if edition else {})
 

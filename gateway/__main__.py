@@ -1,4 +1,4 @@
-"""`python -m gateway` serves the door as a program of its own; `python -m gateway keys` rotates the keys that sign tokens."""
+"""`python -m gateway` serves the door as a program of its own; `keys` rotates the keys that sign tokens, `retention` erases old traces."""
 
 import argparse
 import sys
@@ -8,8 +8,11 @@ from sqlalchemy.orm import sessionmaker
 from gateway import keys
 from gateway.app import create
 from gateway.first import ensure_first_office
+from gateway.retention import keepings
 from gateway.seal import Seal
 from gateway.settings import GatewaySettings
+from gateway.tables import Base
+from kernel import upkeep
 from kernel.database import make_engine
 from kernel.program import run
 
@@ -22,6 +25,7 @@ def arguments() -> argparse.Namespace:
     rotation.add_argument("step", choices=["list", *keys.STEPS])
     rotation.add_argument("kid", nargs="?", help="the key, where several could be meant")
     rotation.add_argument("--now", action="store_true", help="after a leak: don't wait, though valid tokens may be refused meanwhile")
+    upkeep.add_commands(commands)
     return parser.parse_args()
 
 
@@ -42,10 +46,13 @@ def rotate(settings: GatewaySettings, step: str, kid: str | None, *, now: bool) 
 
 
 def main() -> int:
-    """Serve, or rotate."""
+    """Serve, or do an operator's work."""
     given, settings = arguments(), GatewaySettings.model_validate({})
     if given.command == "keys":
         return rotate(settings, given.step, given.kid, now=given.now)
+    if given.command:
+        upkeep.run("gateway", settings, Base.metadata, keepings(settings), given)
+        return 0
     door = create(settings)
     ensure_first_office(door.gateway, settings)
     run(door, settings)

@@ -40,6 +40,8 @@ class GatewaySettings(Settings):
     """How often an open stream of tasks looks for what came by another replica, or by time alone."""
     streams_each: int = 5
     """How many streams of tasks one person may hold open."""
+    sign_in_days: int = 90
+    """How long `retention` leaves what is kept of sign-ins and one-time links after their end; 0: for ever."""
     upstream_seconds: float = 60
     """How long a service may be silent before the door answers 503."""
 

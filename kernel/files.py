@@ -169,7 +169,8 @@ async def receive(request: Request) -> AsyncIterator[Received]:
     """Stream the request's body into the store, in constant memory; the bytes are the request's fingerprint.
 
     413 over the size limit (before the body is read where Content-Length tells), 415 for a type that we don't take, 503 where the
-    store is away or full. The file stays only where the request succeeds: one that is refused, or a replay, keeps none.
+    store is away or full. The file stays where the request succeeds, and where its commit broke off: the database may have done it, and
+    the same request again then gets the stored answer, which must not name a file that is gone. A refused one, or a replay, keeps none.
     """
     service = request.app.state.service
     limit: int = service.settings.attachment_bytes
@@ -196,7 +197,8 @@ async def receive(request: Request) -> AsyncIterator[Received]:
     try:
         yield Received(file_id, sha256, size, media_type)
     except BaseException:
-        await store.remove(file_id)
+        if not getattr(request.state, "committing", False):
+            await store.remove(file_id)
         raise
 
 

@@ -2,11 +2,14 @@
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 log = logging.getLogger("quality_award")
+ROW_IN_ERROR = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+"""Where PostgreSQL repeats a row's values in an error."""
 
 
 class JsonLines(logging.Formatter):
@@ -24,7 +27,7 @@ class JsonLines(logging.Formatter):
             line["request_id"] = current
         line |= getattr(record, "fact", {})
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = ROW_IN_ERROR.sub("DETAIL: left out", self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

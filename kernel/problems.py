@@ -8,10 +8,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from psycopg.errors import IdleInTransactionSessionTimeout, UniqueViolation
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, UniqueViolation
+from rfc8785 import CanonicalizationError
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from kernel.logs import log
 from regulation import edition
@@ -183,10 +185,10 @@ async def on_database(request: Request, error: Exception) -> Response:
 
 
 async def on_aborted(request: Request, error: Exception) -> Response:
-    """Answer 503 where the database gave up on a transaction that stood still; nothing was done."""
+    """Answer 503 where the database gave up on a transaction that stood still, or takes no writes for now; nothing was done."""
     assert isinstance(error, InternalError)  # noqa: S101 - registered for this class alone
-    stood_still = isinstance(error.orig, IdleInTransactionSessionTimeout)
-    return await (on_database if stood_still else on_fault)(request, error)
+    passes = isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction)
+    return await (on_database if passes else on_fault)(request, error)
 
 
 async def on_conflict(request: Request, error: Exception) -> Response:
@@ -198,9 +200,15 @@ async def on_conflict(request: Request, error: Exception) -> Response:
 
 
 async def on_unstorable(request: Request, error: Exception) -> Response:
-    """Answer 422 where a path or a query holds what no column does (NUL, a number beyond its range); nothing was done."""
+    """Answer 422 where a request holds what no column or record does (NUL, a number beyond its range); nothing was done."""
     log.warning("unstorable", extra={"fact": {"error": type(error).__name__, "path": request.url.path}})
     return render_problem(request, Problem(INVALID))
+
+
+async def on_departure(request: Request, _error: Exception) -> Response:
+    """Take note that the caller went away before the whole request had come; nothing was done, and nobody reads this."""
+    log.info("the caller went away", extra={"fact": {"path": request.url.path}})
+    return render_problem(request, Problem(MALFORMED, reason="it broke off"))
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
@@ -217,7 +225,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(IntegrityError, on_conflict)
     app.add_exception_handler(DataError, on_unstorable)
+    app.add_exception_handler(CanonicalizationError, on_unstorable)
     app.add_exception_handler(InternalError, on_aborted)
+    app.add_exception_handler(ClientDisconnect, on_departure)
     app.add_exception_handler(OperationalError, on_database)
     app.add_exception_handler(PoolTimeout, on_database)
     app.add_exception_handler(Exception, on_fault)

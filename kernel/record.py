@@ -30,8 +30,12 @@ def write_event(
     request_id: str,
     told: Sequence[str],
 ) -> UUID:
-    """Write one event; it is committed with the business rows or not at all."""
+    """Write one event; it is committed with the business rows or not at all.
+
+    `rfc8785.CanonicalizationError` where canonical JSON can't say the facts: once committed, they would stop the sequencer for good.
+    """
     event_id = new_id()
+    rfc8785.dumps(dict(facts))
     session.execute(
         insert(event).values(
             id=event_id,

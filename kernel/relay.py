@@ -106,6 +106,12 @@ class Relay:
             asyncio.create_task(self._keep_sequencing()),
             *(asyncio.create_task(self._keep_delivering(peer)) for peer in self._others),
         ]
+        for task in self._tasks:
+            task.add_done_callback(_tell_end)
+
+    def is_at_work(self) -> bool:
+        """Tell whether nothing has ended the sequencer or a deliverer; a fault of ours that did is in the log."""
+        return not any(task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """Stop after the letter in hand; what is undelivered stays in the outbox."""
@@ -170,6 +176,11 @@ class Relay:
             return len(letters)
         finally:
             await run_in_threadpool(_finish, session)
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the relay has ended", exc_info=error)
 
 
 def _letters(session: Session, peer: str) -> list[tuple[int, dict[str, Any]]]:

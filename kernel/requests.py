@@ -102,6 +102,7 @@ class Transaction:
         if self.dry_run:
             self.session.rollback()
             return
+        self.request.state.committing = True
         self.session.commit()
         self.service.nudge()
 

@@ -28,12 +28,14 @@ from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, Signe
 from kernel.problems import CATALOGUE, PEER_UNREACHABLE, Kind, Problem
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
+from kernel.sealed import give_seal
 from kernel.settings import Environment, ServiceName, Settings
 from kernel.wire import Answer, Body, Id, Instant
 from regulation import edition
 
 API = "/api/v1"
 KEPT_FOR_THE_RELAY = 4
+RELAY_ENDED = Kind(503, "relay_ended", "本服务的消息传递因故障停止，须重新启动", "This service's relay has ended by a fault; restart it")
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
 
 
@@ -88,6 +90,8 @@ class Service:
         self.name = name
         self.settings = settings
         self.engine = make_engine(settings.database(), name, settings.pool_size)
+        if settings.contact_key.get_secret_value():
+            give_seal(self.engine, settings.contact_seal())
         self.sessions: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         self.peers = Peers(name, settings, transports or {})
         self.files = open_store(settings)
@@ -294,6 +298,8 @@ def health_routes() -> APIRouter:
     def readyz(request: Request, _anyone: Anyone) -> dict[str, str]:
         with request.app.state.service.sessions() as session:
             session.execute(text("select 1 from event limit 1"))
+        if not request.app.state.service.relay.is_at_work():
+            raise Problem(RELAY_ENDED)
         return {"status": "ready"}
 
     @health.get("/metrics")

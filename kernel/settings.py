@@ -7,6 +7,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
+from kernel.sealed import Seal
+
 SECRETS = Path("/run/secrets")
 
 Environment = Literal["production", "demo", "test"]
@@ -39,6 +41,16 @@ class Settings(BaseSettings):
     """This service's client secret, with which it gets tokens to call its peers."""
     record_seed: SecretStr
     """The 32 secret bytes, in base64url, of the Ed25519 key that signs this service's checkpoints."""
+    contact_key: SecretStr = SecretStr("")
+    """The 32 secret bytes, in base64url, that seal contact data in the database; intake and workflow don't start without."""
+    contact_keys_former: SecretStr = SecretStr("")
+    """Earlier such keys, comma by comma, until `python -m services.… reseal` has sealed everything with the new one."""
+    idempotency_days: int = 30
+    """How long `retention` leaves the answers that a repeated Idempotency-Key gets; 0, here and below: for ever."""
+    objector_days: int = 365
+    """How long `retention` leaves an objector's name and contact after the case was settled."""
+    applicant_days: int = 1095
+    """How long `retention` leaves an organisation's contacts after its last application came to nothing."""
     gateway_url: str = "http://gateway:8000"
     intake_url: str = "http://intake:8000"
     scoring_url: str = "http://scoring:8000"
@@ -65,6 +77,10 @@ class Settings(BaseSettings):
         url = make_url(self.database_url)
         password = self.database_password.get_secret_value()
         return url.set(password=password) if password else url
+
+    def contact_seal(self) -> Seal:
+        """Give what seals contact data; `SealError` without a proper key."""
+        return Seal(self.contact_key, self.contact_keys_former)
 
     def peer_url(self, peer: ServiceName) -> str:
         """Give a peer's base address."""

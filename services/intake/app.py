@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from kernel.relay import Transports
+from kernel.sealed import seal_of
 from kernel.service import Service, create_service
 from kernel.settings import Settings
 from services.intake import (
@@ -34,4 +35,5 @@ ACTS = (
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build intake."""
     service = Service("intake", settings, transports)
+    seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
     return create_service(service, "Intake", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)

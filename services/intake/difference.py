@@ -61,7 +61,7 @@ def _content(transaction: Transaction, application: Application, number: int) ->
     row = transaction.session.get(FrozenVersion, (application.id, number)) if 0 < number <= application.submitted else None
     if row is None:
         raise absent()
-    return row.content | {"attachments": {one["id"]: one for one in row.content["attachments"]}}
+    return row.whole() | {"attachments": {one["id"]: one for one in row.content["attachments"]}}
 
 
 routes = router("application")

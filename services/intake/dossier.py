@@ -24,10 +24,10 @@ INCIDENTS = TypeAdapter(list[DeclaredIncident])
 
 
 def assemble(transaction: Transaction, application: Application) -> dict[str, Any]:
-    """Put together what the applicant has stated so far, as it would be frozen."""
+    """Put together what the applicant has stated so far, as it would be frozen; whom to telephone is no part of a dossier."""
     session = transaction.session
     organisation = session.get_one(Organisation, application.credit_code)
-    stated = {name: getattr(organisation, name) for name in OrganisationBody.model_fields}
+    stated = {name: getattr(organisation, name) for name in OrganisationBody.model_fields if name != "contacts"}
     sections = session.scalars(select(Section).where(Section.application_id == application.id)).all()
     attachments = session.scalars(
         select(Attachment)

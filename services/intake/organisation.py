@@ -120,7 +120,9 @@ def save_organisation(transaction: Transaction, credit_code: str, stated: Organi
     found = session.scalar(first_or_next, execution_options={"populate_existing": True})
     if found is None:
         raise Problem(STALE, current_version=version + 1)
-    transaction.record("organisation.saved", f"organisation:{credit_code}", clause="3.1", facts=stated.model_dump(mode="json"))
+    transaction.record(
+        "organisation.saved", f"organisation:{credit_code}", clause="3.1", facts=stated.model_dump(mode="json", exclude={"contacts"})
+    )
     return found
 
 

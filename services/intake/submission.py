@@ -194,7 +194,7 @@ def get_version(application: UUID, number: int, _reader: Reader, transaction: In
     if row is None:
         raise absent()
     access.read_dossier(transaction, found, f"versions/{number}")
-    return VersionContent(number=number, sha256=row.sha256.hex(), submitted_at=row.submitted_at, content=row.content)
+    return VersionContent(number=number, sha256=row.sha256.hex(), submitted_at=row.submitted_at, content=row.whole())
 
 
 @routes.get("/applications/{application}/receipt", operation_id="get_receipt")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Text
 
 from kernel.database import new_id, service_metadata
+from kernel.sealed import SealedJson
 
 
 class Base(DeclarativeBase):
@@ -56,7 +57,7 @@ class Organisation(Base):
     in_district_since: Mapped[date]
     industry: Mapped[str]
     size: Mapped[str]
-    contacts: Mapped[list[dict[str, Any]]]
+    contacts: Mapped[list[dict[str, Any]]] = mapped_column(SealedJson("organisation.contacts"))
 
 
 class Department(Base):
@@ -134,8 +135,17 @@ class FrozenVersion(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[bytes]
     content: Mapped[dict[str, Any]]
+    contacts: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        SealedJson("frozen_version.contacts"), comment="of a version from the time when the hash took them in"
+    )
     submitted_at: Mapped[datetime]
     submitted_by: Mapped[str]
+
+    def whole(self) -> dict[str, Any]:
+        """Give the content that the SHA-256 is of."""
+        if self.contacts is None:
+            return self.content
+        return self.content | {"organisation": self.content["organisation"] | {"contacts": self.contacts}}
 
 
 class Endorsement(Base):

@@ -1,8 +1,14 @@
-"""`python -m services.workflow` serves workflow as a program of its own."""
+"""`python -m services.workflow` serves the workflow as a program of its own; with `retention` or `reseal` it does an operator's work."""
 
-from kernel.program import run
+from kernel import program, upkeep
 from kernel.settings import Settings
 from services.workflow.app import create
+from services.workflow.retention import keepings
+from services.workflow.tables import Base
 
 settings = Settings.model_validate({})
-run(create(settings), settings)
+given = upkeep.arguments("workflow")
+if given.command:
+    upkeep.run("workflow", settings, Base.metadata, keepings(settings), given)
+else:
+    program.run(create(settings), settings)

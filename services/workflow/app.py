@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from kernel.relay import Transports
+from kernel.sealed import seal_of
 from kernel.service import Service, create_service
 from kernel.settings import Settings
 from services.workflow import (
@@ -60,6 +61,7 @@ ACTS = (
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the workflow service."""
     service = Service("workflow", settings, transports)
+    seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
     app = create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
     app.include_router(questions, include_in_schema=False)
     return app

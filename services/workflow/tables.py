@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from kernel.database import new_id, service_metadata
+from kernel.sealed import SealedText
 
 
 class Base(DeclarativeBase):
@@ -427,8 +428,8 @@ class ObjectionContact(Base):
     __tablename__ = "objection_contact"
 
     objection_id: Mapped[UUID] = mapped_column(ForeignKey("objection.id"), primary_key=True)
-    name: Mapped[str | None]
-    contact: Mapped[str | None]
+    name: Mapped[str | None] = mapped_column(SealedText("objection_contact.name"))
+    contact: Mapped[str | None] = mapped_column(SealedText("objection_contact.contact"))
 
 
 class GovernmentDecision(Base):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,8 +36,11 @@ class Programs:
     def __init__(self, server: postgres.Server, database: str, kept: Secrets, folder: Path) -> None:
         self._server = server
         self.database = database
-        self._kept = kept
+        self.kept = kept
         self._folder = folder
+        self.settings: dict[str, str] = {}
+        """What every program is told beside its own, or instead."""
+        self.own_settings: dict[ServiceName, dict[str, str]] = {name: {} for name in SERVICES}
         self._ports = {name: free_port() for name in SERVICES}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -49,25 +52,34 @@ class Programs:
             "environment": "test",
             "host": "127.0.0.1",
             "port": str(self._ports[name]),
-            "database_url": self._server.url(name, self._kept.passwords[name], self.database).render_as_string(hide_password=False),
-            "service_secret": self._kept.clients[name],
-            "record_seed": self._kept.seeds[name],
+            "database_url": self._server.url(name, self.kept.passwords[name], self.database).render_as_string(hide_password=False),
+            "service_secret": self.kept.clients[name],
+            "record_seed": self.kept.seeds[name],
+            "contact_key": self.kept.contact_key,
             "files": str(self._folder / "files"),
             "state": str(self._folder),
         }
-        own |= {f"{peer}_url": self.url(peer) for peer in SERVICES} | {f"{peer}_secret": self._kept.clients[peer] for peer in SERVICES}
+        own |= {f"{peer}_url": self.url(peer) for peer in SERVICES} | {f"{peer}_secret": self.kept.clients[peer] for peer in SERVICES}
+        own |= self.settings | self.own_settings[name]
         return dict(os.environ) | {f"QUALITY_AWARD_{key.upper()}": value for key, value in own.items()}
 
-    def start(self, name: ServiceName) -> None:
+    def start(self, name: ServiceName, under: Sequence[str] = ()) -> None:
+        """Start a program, or, `under` another module, that one with the program's name behind it."""
         module = "gateway" if name == "gateway" else f"services.{name}"
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own words
-                [sys.executable, "-m", module], cwd=ROOT, env=self.environment(name), stdout=log, stderr=log
+                [sys.executable, "-m", *under, module], cwd=ROOT, env=self.environment(name), stdout=log, stderr=log
             )
         eventually(lambda: self._answers(name))
 
+    def is_running(self, name: ServiceName) -> bool:
+        return name in self._running and self._running[name].poll() is None
+
+    def address(self, name: ServiceName) -> tuple[str, int]:
+        return "127.0.0.1", self._ports[name]
+
     def _answers(self, name: ServiceName) -> bool:
-        assert self._running[name].poll() is None, (self._folder / f"{name}.log").read_text()[-2000:]
+        assert self.is_running(name), (self._folder / f"{name}.log").read_text()[-2000:]
         try:
             return httpx.get(f"{self.url(name)}/readyz", trust_env=False).is_success
         except httpx.ConnectError:

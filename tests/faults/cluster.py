@@ -1,0 +1,104 @@
+"""The database server of the harness, which can be killed, stopped and started again; and a small disk of its own."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from embedded import postgres
+
+DISK_BYTES = 96 * 1024 * 1024
+
+
+class Cluster:
+    """PostgreSQL in a folder. A crash loses what was never written out of the server's own memory, as the loss of the machine would."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held = ExitStack()
+        self.server = self._held.enter_context(postgres.running(folder))
+
+    def postmaster(self) -> int:
+        return int((self._folder / "cluster" / "postmaster.pid").read_text().split()[0])
+
+    def processes(self) -> list[int]:
+        """The postmaster and its children."""
+        postmaster = self.postmaster()
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
+
+    def kill(self) -> None:
+        """Kill every process of the server at once: what stands in shared memory alone is gone."""
+        processes = self.processes()
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+
+    def start_again(self) -> None:
+        self._held.close()
+        self._held = ExitStack()
+        self.server = self._held.enter_context(postgres.running(self._folder))
+
+    def stop(self) -> None:
+        self._held.close()
+
+    def do(self, *statements: str, database: str = "postgres") -> None:
+        engine = create_engine(self.server.admin_url.set(database=database), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
+    def backends(self, database: str) -> list[int]:
+        """The server processes that serve connections to a database now."""
+        engine = create_engine(self.server.admin_url, poolclass=NullPool)
+        with engine.connect() as connection:
+            return list(connection.scalars(text("select pid from pg_stat_activity where datname = :name"), {"name": database}))
+
+    def owner(self) -> os.stat_result:
+        return (self._folder / "cluster").stat()
+
+
+class Disk:
+    """A small disk of its own (tmpfs), which only root may mount; `reason` says why there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reason: str | None = None
+        self._ballast = folder / "ballast"
+        folder.mkdir()
+        if os.geteuid() != 0:
+            self.reason = "only root may mount a small disk"
+            return
+        mounted = subprocess.run(  # noqa: S603 - our own words
+            ["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0755", "tmpfs", str(folder)], check=False, capture_output=True
+        )
+        if mounted.returncode:
+            self.reason = f"a small disk can't be mounted here: {mounted.stderr.decode().strip()}"
+
+    def fill(self) -> None:
+        """Take the last byte."""
+        with self._ballast.open("ab", buffering=0) as file:
+            for size in (1024 * 1024, 4096):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
+    def free(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        if self.reason is None:
+            flags = 2  # MNT_DETACH: also where a file is still open
+            ctypes.CDLL(None).umount2(os.fsencode(self.folder), flags)
+
+
+def wait(seconds: float) -> None:
+    """Let a fault last; what is waited for here is time itself."""
+    threading.Event().wait(seconds)
