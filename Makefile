@@ -61,6 +61,9 @@ attack: .venv/dev  ## over 500 forged tokens at every service; ends with its fig
 docs: .venv/dev  ## build the documents into ./site; they read with no network
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 
+faults: .venv/dev  ## kill, stop, cut and fill the real programs under load (ROUNDS=…, SECONDS=…, SEED=…): nothing acknowledged is lost
+	@ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) SEED=$(SEED) $(PY) -m tests.faults
+
 clauses: .venv/embedded  ## print every clause of the regulation and what holds it
 	@$(PY) -m regulation
 
