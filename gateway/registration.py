@@ -182,7 +182,11 @@ def registrations_to_verify(transaction: Transaction, principal: Principal) -> l
     if principal.role == "endorser":
         waiting = waiting.where(Registration.township == (principal.body or ""))
     return [
-        Task(title=f"核实注册用户：{one.organisation}", href=f"/api/v1/accounts/{one.account_id}", clause="3.1")
+        Task(
+            title=transaction.say(f"核实注册用户：{one.organisation}", f"Verify who registered for {one.organisation}"),
+            href=f"/api/v1/accounts/{one.account_id}",
+            clause="3.1",
+        )
         for one in transaction.session.scalars(waiting)
     ]
 

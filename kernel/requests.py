@@ -71,6 +71,10 @@ class Transaction:
         self.secrets: tuple[str, ...] = ()
         self.told: dict[str, UUID] = {}
 
+    def say(self, zh: str, en: str) -> str:
+        """Choose what the caller reads, by Accept-Language."""
+        return en if language_of(self.request) == "en" else zh
+
     def record(
         self,
         kind: str,

@@ -6,18 +6,17 @@ from datetime import timedelta
 from sqlalchemy import Select, select
 
 from kernel.identity import Principal
-from kernel.problems import language_of
 from kernel.requests import Transaction
 from kernel.service import API, Task
 from regulation.calendar import midnight
 from services.intake import access, verification
 from services.intake.tables import Application, Cycle, Organisation, RecusalRequest, Verification
 
-HAND_IN = ("提交申报", "Hand in the application")
-ENDORSE = ("审核推荐", "Decide on the endorsement")
-SCREEN = ("资格审查", "Screen the application")
+HAND_IN = ("提交申报", "Hand in the application of")
+ENDORSE = ("审核推荐", "Decide on the endorsement of")
+SCREEN = ("资格审查", "Screen the application of")
 VERIFY = ("答复核实", "Answer the question on")
-RULE = ("回避申请", "Rule on a recusal request for")
+RULE = ("裁定回避申请", "Rule on a recusal request by")
 SHOWN = 100
 WAITING = {"applicant": (HAND_IN, ("draft", "returned", "declined"), "5.2"), "endorser": (ENDORSE, ("submitted",), "5.2")}
 
@@ -31,7 +30,8 @@ def tasks(transaction: Transaction, person: Principal) -> Sequence[Task]:
 
 
 def _title(transaction: Transaction, words: tuple[str, str], organisation: Organisation) -> str:
-    return f"{words[1 if language_of(transaction.request) == 'en' else 0]}: {organisation.name}"
+    zh, en = words
+    return transaction.say(f"{zh}：{organisation.name}", f"{en} {organisation.name}")
 
 
 def _seen(transaction: Transaction, person: Principal) -> Select[Application, Cycle, Organisation]:

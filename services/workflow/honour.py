@@ -163,7 +163,12 @@ def duties(transaction: Transaction, principal: Principal) -> Iterator[Task]:
         due = due_of(transaction, award)
         if due is None or (office and midnight(due) >= transaction.now):
             continue
-        title = f"{award.organisation}：{title_of(award)}的推广已逾期" if office else f"宣传推广、持续改进：{title_of(award)}"
+        zh, en = title_of(award), title_of(award, "en")
+        title = (
+            transaction.say(f"{award.organisation}：{zh}的推广已逾期", f"{award.organisation}: promotion of the {en} is overdue")
+            if office
+            else transaction.say(f"宣传推广、持续改进：{zh}", f"Promote your methods, keep improving: {en}")
+        )
         href = f"{API}/awards/{award.id}/promotions"
         yield Task(title=title, href=href, due=midnight(due), clause="2.2.5" if office else "7.3")
 

@@ -35,22 +35,39 @@ class NextStep(NamedTuple):
     """The step that a phase waits for: the cycle's action, as in `dashboard.OFFICE_ACTIONS`, what it is called, and its clause."""
 
     action: str
-    title: str
+    zh: str
+    en: str
     clause: str
 
 
 NEXT_STEP: Mapping[str, NextStep] = MappingProxyType(
     {
-        "planned": NextStep("approve_rules", "制订计划、细则、评委会名单，提请审定细则", "2.1.1"),
-        "rules_approved": NextStep("launch", "启动评审", "2.2.1"),
-        "open": NextStep("announce", "发布申报通告", "5.1"),
-        "material_review": NextStep("confirm_shortlist", "汇总材料评审，确定现场评审名单", "5.3.2"),
-        "site_review": NextStep("evaluate", "汇总现场评审，形成综合评价报告", "5.4.1"),
-        "evaluation": NextStep("confirm_evaluation", "确认候选名单，报告评委会", "2.2.3"),
-        "deliberation": NextStep("publish_notice", "提请审议拟获奖名单，组织公示", "5.4.2"),
-        "public_notice": NextStep("approve", "公示期满后报区政府审定", "5.4.3"),
-        "approval": NextStep("publish", "公布评审结果", "5.4.3"),
-        "published": NextStep("close", "兑现奖励，结束本年度评审", "2.3.end"),
+        "planned": NextStep(
+            "approve_rules",
+            "制订计划、细则、评委会名单，提请审定细则",
+            "plan, draft rules and roster, and have the committee adopt the rules",
+            "2.1.1",
+        ),
+        "rules_approved": NextStep("launch", "启动评审", "launch the review", "2.2.1"),
+        "open": NextStep("announce", "发布申报通告", "announce the call for applications", "5.1"),
+        "screening": NextStep(
+            "close_screening", "完成资格审查，确定合格名单", "screen the applications and close the eligible list", "5.3.1"
+        ),
+        "material_review": NextStep(
+            "confirm_shortlist", "汇总材料评审，确定现场评审名单", "gather the material reviews and settle who goes to site review", "5.3.2"
+        ),
+        "site_review": NextStep(
+            "evaluate", "汇总现场评审，形成综合评价报告", "gather the site reviews into the evaluation report", "5.4.1"
+        ),
+        "evaluation": NextStep(
+            "confirm_evaluation", "确认候选名单，报告评委会", "confirm the candidates and report to the committee", "2.2.3"
+        ),
+        "deliberation": NextStep(
+            "publish_notice", "提请审议拟获奖名单，组织公示", "put the proposed winners to the committee, then before the public", "5.4.2"
+        ),
+        "public_notice": NextStep("approve", "公示期满后报区政府审定", "after the notice, ask the government's approval", "5.4.3"),
+        "approval": NextStep("publish", "公布评审结果", "publish the results", "5.4.3"),
+        "published": NextStep("close", "兑现奖励，结束本年度评审", "pay the prizes and close the year", "2.3.end"),
     }
 )
 
@@ -82,25 +99,33 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     phase = phase_of(cycle, transaction.now)
     here = f"{API}/cycles/{cycle.id}"
     if phase in NEXT_STEP and not (phase == "open" and cycle.opens is not None):
-        _, title, clause = NEXT_STEP[phase]
+        _, zh, en, clause = NEXT_STEP[phase]
+        title = transaction.say(f"{cycle.year}年度：{zh}", f"{cycle.year}: {en}")
         plan = plan_of(cycle)
         due = next((plan[name] for name in PHASES[PHASES.index(phase) + 1 :] if name in plan), None)
-        yield Task(title=f"{cycle.year}年度：{title}", href=here, due=midnight(due) if due else None, clause=clause)
+        yield Task(title=title, href=here, due=midnight(due) if due else None, clause=clause)
     for finding in transaction.session.scalars(select(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))):
-        yield Task(title="答复监督组提出的问题", href=f"{API}/findings/{finding.id}/answer", clause="7.1")
+        title = transaction.say("答复监督组提出的问题", "Answer the supervision group's finding")
+        yield Task(title=title, href=f"{API}/findings/{finding.id}/answer", clause="7.1")
     waiting = select(Objection).where(Objection.cycle_id == cycle.id, Objection.state.in_(UNINVESTIGATED))
     hidden = hidden_from(transaction, principal, cycle)
     waiting = waiting.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
     for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
         href, due = f"{API}/objections/{objection.id}", due_of(transaction, objection)
-        yield Task(title="调查核实异议", href=href, due=due, clause="5.4.2" if objection.notice_id else "2.2.4")
+        title = (
+            transaction.say("调查核实异议", "Investigate the objection")
+            if objection.notice_id
+            else transaction.say("调查核实反映的问题", "Investigate what was reported")
+        )
+        yield Task(title=title, href=href, due=due, clause="5.4.2" if objection.notice_id else "2.2.4")
 
 
 def chair_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
     """Give the supervision group to set up, while there is none (7.1)."""
     group = select(Supervisor.person).where(Supervisor.cycle_id == cycle.id)
     if cycle.phase in {"planned", "rules_approved"} and transaction.session.scalars(group).first() is None:
-        yield Task(title=f"{cycle.year}年度：设立监督组", href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1")
+        title = transaction.say(f"{cycle.year}年度：设立监督组", f"{cycle.year}: set up the supervision group")
+        yield Task(title=title, href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1")
 
 
 def undertaking_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
@@ -110,7 +135,8 @@ def undertaking_due(transaction: Transaction, cycle: Cycle, principal: Principal
     seat = seated if principal.role == "committee" else supervises
     given = transaction.session.get(Undertaking, (principal.person, cycle.id))
     if cycle.launched_on is not None and serves(transaction, seat) and given is None:
-        yield Task(title=f"签署{cycle.year}年度保密承诺", href=f"{API}/me/undertakings", clause="7.6")
+        title = transaction.say(f"{cycle.year}年度：签署保密承诺", f"Give the confidentiality undertaking for {cycle.year}")
+        yield Task(title=title, href=f"{API}/me/undertakings", clause="7.6")
 
 
 def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Iterator[tuple[str, Task]]:
@@ -122,14 +148,21 @@ def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Ite
     reported = select(PanelReport.panel_id).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == stage)
     missing = select(Panel).where(Panel.cycle_id == cycle.id, Panel.id.not_in(reported)).order_by(Panel.name)
     for panel in transaction.session.scalars(missing) if stage else ():
-        yield panel.leader, Task(title=f"提交评审报告：{panel.name}", href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+        title = transaction.say(f"提交评审报告：{panel.name}", f"Submit the report of {panel.name}")
+        yield panel.leader, Task(title=title, href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
     hidden = hidden_from(transaction, reader, cycle)
     for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
         ballots = [one for one in ballots_of(transaction, motion) if not concerned(motion, one) & hidden]
         cast = set(transaction.session.execute(select(Vote.ballot_id, Vote.person).where(Vote.ballot_id.in_([one.id for one in ballots]))))
         for person in motion.roll:
             if any(person not in one.recused and (one.id, person) not in cast for one in ballots):
-                yield person, Task(title=f"表决：{motion.title}", href=f"{API}/motions/{motion.id}", clause="2.1.2")
+                yield person, vote_on(transaction, motion)
+
+
+def vote_on(transaction: Transaction, motion: Motion) -> Task:
+    """Ask for a vote on a motion (2.1.2)."""
+    title = transaction.say(f"表决：{motion.title}", f"Vote: {motion.title}")
+    return Task(title=title, href=f"{API}/motions/{motion.id}", clause="2.1.2")
 
 
 def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
@@ -140,12 +173,14 @@ def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> I
         due = [one.id for one in ballots if not concerned(motion, one) & hidden]
         cast = set(transaction.session.scalars(select(Vote.ballot_id).where(Vote.person == principal.person, Vote.ballot_id.in_(due))))
         if principal.person in motion.roll and set(due) - cast:
-            yield Task(title=f"表决：{motion.title}", href=f"{API}/motions/{motion.id}", clause="2.1.2")
+            yield vote_on(transaction, motion)
 
 
 def announcements(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
     """Give an endorsing body its notice of the announcement, due when the window closes (5.1)."""
     sent = select(Notification).where(Notification.cycle_id == cycle.id, Notification.code == principal.body)
     if principal.body is not None and transaction.session.scalars(sent).first() is not None:
-        title = f"{cycle.year}年度区政府质量奖申报已启动，请组织推荐"
+        title = transaction.say(
+            f"{cycle.year}年度区政府质量奖申报已启动，请组织推荐", f"Applications for {cycle.year} are called for: endorse the best"
+        )
         yield Task(title=title, href=f"{API}/cycles/{cycle.id}/announcement", due=cycle.closes, clause="5.1")

@@ -74,7 +74,7 @@ def test_a_task_is_told_when_it_comes_up(award: Award, clerk: Caller) -> None:
     with streamed(clerk) as stream:
         before = stream.next()
         name = register(award, 501)
-        assert [title for title in stream.next() if title not in before] == [f"核实注册用户：{name}"]
+        assert [title for title in stream.next() if title not in before] == [f"Verify who registered for {name}"]
 
 
 def test_whoever_comes_back_hears_what_changed_meanwhile_and_nothing_twice(award: Award, clerk: Caller) -> None:
@@ -82,11 +82,11 @@ def test_whoever_comes_back_hears_what_changed_meanwhile_and_nothing_twice(award
         before, seen = stream.next(), stream.id
     with streamed(clerk, **{"Last-Event-ID": seen}) as stream:
         name = register(award, 502)
-        assert set(stream.next()) - set(before) == {f"核实注册用户：{name}"}
+        assert set(stream.next()) - set(before) == {f"Verify who registered for {name}"}
         seen = stream.id
     away = register(award, 503)
     with streamed(clerk, **{"Last-Event-ID": seen}) as stream:
-        assert f"核实注册用户：{away}" in stream.next()
+        assert f"Verify who registered for {away}" in stream.next()
 
 
 def test_the_stream_ends_with_the_sign_in(clerk: Caller) -> None:

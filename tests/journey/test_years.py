@@ -56,7 +56,7 @@ def attend(year: Year, meeting: str, *present: str, **absent: str) -> dict[str, 
 def test_the_plain_year(award: Award) -> None:
     year = Year(award, 2030, scores(640, 620, 605)).evaluated()
     waits = {one["what"] for one in ok(year.office.get(f"/cycles/{year.cycle}"))["dashboard"]["waits_for"]}
-    assert "2030年度：提请审议拟获奖名单，组织公示" in waits
+    assert "2030: put the proposed winners to the committee, then before the public" in waits
     task = next(one for one in ok(year.office.get("/me"))["tasks"] if one["title"].startswith("2030"))
     said = load("jindong-2022").clauses["5.4.2"].text
     assert (task["clause"], task["why"], task["href"]) == ("5.4.2", said, f"/api/v1/cycles/{year.cycle}")

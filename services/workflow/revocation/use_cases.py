@@ -203,13 +203,21 @@ def disclose(transaction: Transaction, office: Principal, case_id: UUID, new: Ne
     return case
 
 
+NEXT = {
+    "investigating": ("核实撤销事由", "verify the ground for revocation"),
+    "verified": ("报请区政府决定是否撤销", "ask the government to decide on revocation"),
+    "revoked": ("收回奖金、证书、奖牌并予公告", "recover prize, certificate and plaque, and make it known"),
+}
+"""What the office does next with a case, by its state."""
+
+
 def duties(transaction: Transaction, office: Principal) -> Iterator[Task]:
     """Give the office each case's next step, until everything is back and told."""
     mine = select(Recusal.credit_code).where(Recusal.person == office.person)
     open_cases = select(RevocationCase, Award).join(Award, Award.id == RevocationCase.award_id)
     waiting = open_cases.where(RevocationCase.state.in_(("investigating", "verified", "revoked")), Award.credit_code.not_in(mine))
-    titles = {"investigating": "核实撤销事由", "verified": "报请区政府决定是否撤销", "revoked": "收回奖金、证书、奖牌并予公告"}
     for case, award in transaction.session.execute(waiting.order_by(RevocationCase.id)):
         if case.state != "revoked" or outstanding(transaction, case, award):
-            title = f"{award.organisation}：{titles[case.state]}"
+            zh, en = NEXT[case.state]
+            title = transaction.say(f"{award.organisation}：{zh}", f"{award.organisation}: {en}")
             yield Task(title=title, href=f"{API}/revocation-cases/{case.id}", clause=clause_of(ground_of(case)))
