@@ -58,6 +58,9 @@ client-check: .venv/embedded  ## lint the API's document, compile a typed client
 attack: .venv/dev  ## over 500 forged tokens at every service; ends with its figures
 	@$(PY) -m tests.attack
 
+platform-check: .venv/dev  ## load the results into DuckDB with dlt, incrementally; ends with its figures
+	@$(PY) -m pytest -q -s -m full tests/platform
+
 docs: .venv/dev  ## build the documents into ./site; they read with no network
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 

@@ -52,7 +52,10 @@ class Note:
 
     def checkpoint(self, size: int, root: bytes) -> str:
         """Sign the tree's size and root."""
-        text = f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return self.sign(f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n")
+
+    def sign(self, text: str) -> str:
+        """Sign a text of whole lines; its first line says what it is, so that nothing signed here passes for another thing."""
         signature = base64.b64encode(self._key_id + self._key.sign(text.encode())).decode()
         return f"{text}\n\N{EM DASH} {self.name} {signature}\n"
 

@@ -10,9 +10,11 @@ from services.workflow import (
     approval,
     attachment,
     award,
+    correction,
     cycle,
     earlier_award,
     evaluation,
+    export,
     external_honour,
     honour,
     launch,
@@ -55,6 +57,8 @@ ACTS = (
     external_honour,
     attachment,
     results,
+    export,
+    correction,
 )
 
 

@@ -44,12 +44,20 @@ class NewDecision(Body):
     )
 
 
+class Ranked(Body):
+    """An award's place among the winners of the same award, as the published document gives it."""
+
+    award: Id
+    rank: int = Field(ge=1, le=1000)
+
+
 class NewPublication(Body):
-    """The document that publishes the results, with its medium and day."""
+    """The document that publishes the results, with its medium and day, and `ranks` where it ranks the winners."""
 
     document: Annotated[str, Line(200, least=0)]
     medium: Name
     published_on: Day
+    ranks: list[Ranked] = Field(default_factory=list, max_length=50)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -151,7 +159,7 @@ def publish(transaction: Transaction, cycle_id: UUID, new: NewPublication) -> Pu
         cycle_id=cycle.id, document=new.document, medium=new.medium, published_on=new.published_on, at=transaction.now
     )
     transaction.session.add(publication)
-    for award in publish_awards(transaction, cycle, new.published_on):
+    for award in publish_awards(transaction, cycle, new.published_on, {one.award: one.rank for one in new.ranks}):
         set_stage(transaction, transaction.session.get_one(Contender, award.application), "winner", "5.4.3")
     move(transaction, cycle, "publish", facts={"document": new.document, "published_on": new.published_on.isoformat()})
     return publication

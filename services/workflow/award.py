@@ -3,7 +3,7 @@
 A revoked one stays, and says so (7.2, 7.5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Annotated
@@ -13,7 +13,7 @@ from fastapi import Query
 from sqlalchemy import ColumnElement, delete, func, select
 
 from kernel.identity import Principal, roles
-from kernel.problems import absent, language_of
+from kernel.problems import Kind, Problem, absent, language_of
 from kernel.requests import Cursor, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Page
@@ -35,6 +35,8 @@ from services.workflow.tables import (
     Seat,
     Supervisor,
 )
+
+RANK_OF_NO_AWARD = Kind(409, "rank_of_no_award", "{award} 不是本年度的奖项", "{award} is none of this cycle's awards")
 
 Watcher = Annotated[Principal, roles("committee", "supervisor", "applicant")]
 
@@ -68,6 +70,7 @@ class AwardAnswer(Answer):
     award: str
     title: str
     year: int
+    rank: int | None
     status: str
     prize: int
     earlier: list[EarlierAnswer]
@@ -135,11 +138,14 @@ def drop_proposed_awards(transaction: Transaction, cycle: Cycle) -> None:
     transaction.session.execute(delete(Award).where(Award.cycle_id == cycle.id, Award.state == "proposed"))
 
 
-def publish_awards(transaction: Transaction, cycle: Cycle, published_on: date) -> Sequence[Award]:
-    """Publish a cycle's awards: from here on platform clients see them."""
+def publish_awards(transaction: Transaction, cycle: Cycle, published_on: date, ranks: Mapping[UUID, int]) -> Sequence[Award]:
+    """Publish a cycle's awards, with the ranks that the document gives to some; from here on platform clients see them."""
     awards = transaction.session.scalars(select(Award).where(Award.cycle_id == cycle.id).order_by(Award.certificate)).all()
+    if unknown := sorted(ranks.keys() - {award.id for award in awards}):
+        raise Problem(RANK_OF_NO_AWARD, award=unknown[0])
     lock_results(transaction)
     for award in awards:
+        award.rank = ranks.get(award.id)
         award.state = lifecycle.step(lifecycle.AWARD, award.state, "publish", phase_of(cycle, transaction.now)).to
         award.prize, earlier = prize_of(transaction, award.credit_code, award.award, cycle)
         award.earlier = [asdict(one) for one in earlier]
@@ -250,6 +256,7 @@ def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
         award=award.award,
         title=title_of(award, language_of(transaction.request)),
         year=award.year,
+        rank=award.rank,
         status=award.state,
         prize=award.prize,
         earlier=[EarlierAnswer.model_validate(one) for one in award.earlier],

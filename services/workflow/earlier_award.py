@@ -32,6 +32,7 @@ class ImportedAward(Body):
     document_number: Name
     approved_on: Day
     certificate: Name | None = None
+    rank: int | None = Field(default=None, ge=1, le=1000)
 
 
 class AwardImport(Body):

@@ -1,17 +1,16 @@
-"""The published results, as platform clients pull them: whole, as CSV, and change by change without ever missing one."""
+"""The published results, as platform clients pull them: page by page, and change by change without ever missing one."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from fastapi.responses import StreamingResponse
+from pydantic import computed_field
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from kernel.identity import Anyone, Platform
+from kernel.problems import Kind, Problem
 from kernel.requests import Cursor, InTransaction, Limit, Transaction, paginate
 from kernel.service import router
 from kernel.wire import Answer, Page
@@ -20,13 +19,20 @@ from regulation.honour import award_title
 from regulation.refusal import Language
 from services.workflow.tables import Award, ResultChange
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula at the start of a cell."""
-BATCH = 500
+CURSOR_AHEAD = Kind(
+    409,
+    "cursor_ahead",
+    "没有这个位置：最新变更为 {newest}，请从 0 重新同步",
+    "There is no such position: the newest change is {newest}; begin again from 0",
+)
 
 
 class Result(Answer):
-    """A published award; `title` calls it with its year, `prize` is whole yuan, `status` is published or revoked (then by what)."""
+    """A published award.
+
+    `key` (credit code, award and year) never changes; `title` calls it with its year, `rank` stands where the document ranks the
+    winners, `prize` is whole yuan, `status` is published or revoked (then by what).
+    """
 
     id: UUID
     organisation: str
@@ -34,6 +40,7 @@ class Result(Answer):
     award: str
     title: str
     year: int
+    rank: int | None = None
     prize: int
     status: str
     certificate: str | None
@@ -45,14 +52,26 @@ class Result(Answer):
     revocation_clause: str | None = None
     revocation_document: str | None = None
 
+    @computed_field  # type: ignore[prop-decorator]  # Pydantic's own way to write it
+    @property
+    def key(self) -> str:
+        """Give what an organisation's award of a year keeps through every change."""
+        return f"{self.credit_code}/{self.award}/{self.year}"
+
 
 class Change(Answer):
-    """One change: the result whole, as it stood from then on."""
+    """One change (published, imported, corrected, revoked): the result whole, as it stood from then on, with its stable key."""
 
     position: int
     kind: str
     at: datetime
     result: Result
+
+    @computed_field  # type: ignore[prop-decorator]  # Pydantic's own way to write it
+    @property
+    def key(self) -> str:
+        """Give the result's stable key."""
+        return self.result.key
 
 
 class Changes(Answer):
@@ -60,6 +79,7 @@ class Changes(Answer):
 
     items: list[Change]
     next_since: int
+    has_more: bool
 
 
 def title_of(award: Award, language: Language = "zh") -> str:
@@ -75,8 +95,9 @@ def result_of(award: Award) -> Result:
         organisation=award.organisation,
         credit_code=award.credit_code,
         award=award.award,
-        title=title_of(award),
+        title=award.title or title_of(award),
         year=award.year,
+        rank=award.rank,
         prize=award.prize,
         status=award.state,
         certificate=award.certificate,
@@ -95,30 +116,18 @@ def lock_results(transaction: Transaction) -> None:
     transaction.session.execute(text("select pg_advisory_xact_lock(hashtext(current_schema() || '.result_change'))"))
 
 
+def newest_position(session: Session) -> int:
+    """Give the position of the newest change; 0 before the first."""
+    return session.scalar(select(func.coalesce(func.max(ResultChange.position), 0))) or 0
+
+
 def record_change(transaction: Transaction, award: Award, kind: str) -> None:
     """Append a change of a published result; call `lock_results` first."""
-    newest = transaction.session.scalar(select(func.coalesce(func.max(ResultChange.position), 0))) or 0
-    result = result_of(award).model_dump(mode="json")
-    transaction.session.add(ResultChange(position=newest + 1, award_id=award.id, kind=kind, at=transaction.now, result=result))
+    award.title = title_of(award)
+    result = result_of(award).model_dump(mode="json", exclude_computed_fields=True)
+    position = newest_position(transaction.session) + 1
+    transaction.session.add(ResultChange(position=position, award_id=award.id, kind=kind, at=transaction.now, result=result))
     transaction.session.flush()
-
-
-def guard(cell: object) -> object:
-    """Keep a spreadsheet from running a text as a formula: a leading apostrophe; numbers stay numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
-
-
-def csv_rows(columns: Sequence[str], results: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """Write results as CSV (RFC 4180), row by row."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(columns)
-    for result in results:
-        writer.writerow([guard(result[column]) for column in columns])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
 
 
 routes = router("results")
@@ -149,24 +158,15 @@ def list_public_awards(_anyone: Anyone, transaction: InTransaction, limit: Limit
 
 @routes.get("/results/changes", operation_id="list_result_changes")
 def list_result_changes(
-    _platform: Platform, transaction: InTransaction, since: Annotated[int, Query(ge=0)] = 0, limit: Limit = 50
+    _platform: Platform, transaction: InTransaction, since: Annotated[int, Query(ge=0, le=2**62)] = 0, limit: Limit = 50
 ) -> Changes:
-    """Follow what changed after a position; one that asks again with `next_since` misses nothing."""
-    found = transaction.session.scalars(
-        select(ResultChange).where(ResultChange.position > since).order_by(ResultChange.position).limit(limit)
-    ).all()
-    return Changes(items=[Change.model_validate(change) for change in found], next_since=found[-1].position if found else since)
+    """Follow what changed after a position; who asks again with `next_since` misses nothing and gets nothing twice.
 
-
-@routes.get("/results.csv", operation_id="export_results_csv", response_class=StreamingResponse)
-def export_csv(_platform: Platform, transaction: InTransaction) -> StreamingResponse:
-    """Stream the published results as CSV; the memory used does not grow with the rows."""
-    sessions = transaction.service.sessions
-
-    def results() -> Iterator[dict[str, Any]]:
-        with sessions() as session:
-            statement = select(Award).where(Award.state != "proposed").order_by(Award.id).execution_options(yield_per=BATCH)
-            for award in session.scalars(statement):
-                yield result_of(award).model_dump(mode="json")
-
-    return StreamingResponse(csv_rows(list(Result.model_fields), results()), media_type="text/csv; charset=utf-8")
+    A position that was never given is refused: the database was restored from before it, and the client must begin anew.
+    """
+    statement = select(ResultChange).where(ResultChange.position > since).order_by(ResultChange.position).limit(limit + 1)
+    found = transaction.session.scalars(statement).all()
+    if not found and since > newest_position(transaction.session):
+        raise Problem(CURSOR_AHEAD, newest=newest_position(transaction.session))
+    items = [Change.model_validate(change) for change in found[:limit]]
+    return Changes(items=items, next_since=items[-1].position if items else since, has_more=len(found) > limit)

@@ -472,7 +472,9 @@ class Award(Base):
     organisation: Mapped[str]
     edition: Mapped[str]
     award: Mapped[str]
+    title: Mapped[str | None] = mapped_column(comment="what it is called with its year, as it was last told to platform clients")
     year: Mapped[int]
+    rank: Mapped[int | None] = mapped_column(comment="among its award's winners of the year, where the published document ranks them")
     state: Mapped[str]
     prize: Mapped[int] = mapped_column(BigInteger)
     earlier: Mapped[list[dict[str, Any]]]
