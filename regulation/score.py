@@ -43,8 +43,9 @@ class Score:
     @property
     def points(self) -> str:
         """The points as shown: rounded down to two decimals, so what is shown reaches a threshold exactly when the score does."""
-        whole, rest = divmod(self.numerator * HUNDREDTHS // (TWENTIETHS * self.denominator), HUNDREDTHS)
-        return f"{whole}.{rest:02}"
+        hundredths = self.numerator * HUNDREDTHS // (TWENTIETHS * self.denominator)
+        whole, rest = divmod(abs(hundredths), HUNDREDTHS)
+        return f"{'-' * (hundredths < 0)}{whole}.{rest:02}"
 
 
 @dataclass(frozen=True)

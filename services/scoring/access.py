@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kernel.identity import Principal
 from kernel.problems import absent
@@ -102,7 +102,12 @@ def seated(person: str) -> ColumnElement[bool]:
 
 def undertaken(person: str) -> ColumnElement[bool]:
     """Select the panels of cycles for which the person gave the undertaking; none for one who was disqualified (7.6)."""
-    given = exists().where(Undertaking.person == person, Undertaking.cycle == Panel.cycle)
+    return sworn(person, Panel.cycle)
+
+
+def sworn(person: str, cycle: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Select what belongs to cycles for which the person gave the undertaking; nothing for one who was disqualified (7.6)."""
+    given = exists().where(Undertaking.person == person, Undertaking.cycle == cycle)
     return and_(given, ~exists().where(Disqualified.person == person))
 
 
@@ -216,6 +221,16 @@ def eligible_for(session: Session, panel: Panel, credit_code: str) -> frozenset[
     """Name the members who score an organisation: appointed and not recused (2.0, 2.4.5)."""
     members = [member.person for member in members_of(session, panel) if member.standing == "appointed"]
     return recusal.eligible_members(members, credit_code, recusals_of(session, members))
+
+
+def blind_to(session: Session, person: str) -> frozenset[tuple[UUID, str]]:
+    """Name the opened rounds (application, stage) in which a person still scores: in no role do they read what was opened."""
+    query = (
+        select(Round.application, Round.stage)
+        .join(Sheet, Sheet.round == Round.id)
+        .where(Sheet.person == person, Sheet.state.in_(("draft", "sealed")), Round.opened_at.is_not(None))
+    )
+    return frozenset((application, stage) for application, stage in session.execute(query))
 
 
 def may_read_dossier(session: Session, person: str, application: UUID) -> bool:

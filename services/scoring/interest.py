@@ -19,9 +19,10 @@ from kernel.problems import absent
 from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer, Body, CreditCode, Day, Id, Reason
+from regulation import recusal
 from regulation.identifiers import check_credit_code
 from services.scoring import rounds
-from services.scoring.access import Person, cycle_of, undertaken_at
+from services.scoring.access import Person, cycle_of, recusals_of, undertaken_at
 from services.scoring.tables import Panel, Recusal, Reviewer, Seat, Undertaking
 
 routes = router("interests")
@@ -192,12 +193,15 @@ def give_undertaking(transaction: Transaction, person: str, cycle_id: UUID) -> U
 
 
 def lift(transaction: Transaction, lifting: Lifting, by: str) -> LiftedRecusal:
-    """End every ground of a recusal; the member gets a fresh sheet where their panel still scores. Nobody lifts their own."""
+    """End every ground of a recusal; the member gets a fresh sheet where their panel still scores.
+
+    Nobody lifts their own, nor anybody's from an organisation they are recused from themselves: to them there is none.
+    """
     standing = select(Recusal).where(
         Recusal.person == lifting.person, Recusal.credit_code == lifting.credit_code, Recusal.lifted_at.is_(None)
     )
     grounds = list(transaction.session.scalars(standing.with_for_update()))
-    if not grounds or lifting.person == by:
+    if not grounds or recusal.Recusal(by, lifting.credit_code) in recusals_of(transaction.session, [by]):
         raise absent()
     for ground in grounds:
         ground.lifted_at, ground.lifted_by, ground.lifting_reason = transaction.now, by, lifting.reason

@@ -33,8 +33,9 @@ routes = router("panels")
 class Replacement(Body):
     """One member for another; `leader` names the new leader where the outgoing member leads, the incoming member where left out.
 
-    With `keep_finished` the sheets that the outgoing member has handed in still count, and the incoming member gets none there. Nothing is
-    kept of a member who is recused or disqualified: their sheets were withdrawn when they became so.
+    Opened sheets count as before: what they hold is known, so that nobody may choose by it. With `keep_finished` the sealed sheets of the
+    outgoing member count too. The incoming member gets a sheet for the rest. Nothing is kept of a member who is recused or disqualified:
+    their sheets were withdrawn when they became so.
     """
 
     outgoing: Person

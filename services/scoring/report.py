@@ -20,6 +20,7 @@ from regulation.report import check_panel_report, check_recommended, check_site_
 from services.scoring import rounds
 from services.scoring.access import (
     Stage,
+    blind_to,
     check_secrecy,
     cycle_of,
     dossiers_of,
@@ -119,6 +120,8 @@ class ApplicationFinding(Answer):
 
 class ReportAnswer(Answer):
     """A report; nothing is shown of an application that the reader is recused from, and to whoever is recused from any, never the text.
+
+    A member who still scores an application blind of its opened sheets reads nothing of it either.
 
     Until every member has signed it or dissented it is a draft: `sent_at` is null, and its panel alone reads it.
     `signed_by` is null where a counted sheet was taken out after the report: the panel has yet to report anew.
@@ -248,8 +251,9 @@ def signatures_of(transaction: Transaction, made: Report) -> list[ReportSignatur
 
 def show(transaction: Transaction, made: Report, panel: Panel, cycle: Cycle, reader: Principal) -> ReportAnswer:
     """Answer with a report as this reader may see it; a dissent's reasons go with the text."""
-    seen = {str(dossier.application) for dossier in dossiers_of(transaction, panel, reader.person)}
-    recused = recusals_of(transaction.session, [reader.person])
+    blind = {str(application) for application, stage in blind_to(transaction.session, reader.person) if stage == made.stage}
+    theirs = {str(dossier.application) for dossier in dossiers_of(transaction, panel, reader.person)}
+    seen, unread = theirs - blind, bool(recusals_of(transaction.session, [reader.person])) or bool(theirs & blind)
     actions = {}
     if reader.role == "reviewer" and reader.person != panel.leader and made.sent_at is None:
         href = f"{API}/panels/{panel.id}/report/signatures"
@@ -260,14 +264,14 @@ def show(transaction: Transaction, made: Report, panel: Panel, cycle: Cycle, rea
         panel=made.panel,
         stage=made.stage,
         revision=made.revision,
-        text=None if recused else made.text,
+        text=None if unread else made.text,
         recommended=[UUID(application) for application in made.recommended if application in seen],
         results=[Result(**shown(one)) for one in made.results if one["application"] in seen],
         findings=[ApplicationFinding.model_validate(one) for one in made.findings if one["application"] in seen],
         signed_by=made.signed_by,
         at=made.at,
         sent_at=made.sent_at,
-        signatures=[one.model_copy(update={"reason": ""}) if recused else one for one in signatures],
+        signatures=[one.model_copy(update={"reason": ""}) if unread else one for one in signatures],
         actions=actions,
     )
 

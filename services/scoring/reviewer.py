@@ -1,11 +1,11 @@
 """The roster of reviewers: appointment, changes, discipline (2.2.2, 2.4, 7.6)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 from sqlalchemy import select
@@ -207,8 +207,13 @@ def check_qualified(transaction: Transaction, values: Mapping[str, Any]) -> None
         tuple((training["standard"], date.fromisoformat(training["on"])) for training in values["trainings"]),
     )
     check_appointment(held, today, edition.load(transaction.service.settings.edition).parameters(today))
-    known = {category.id for name in rubric.names() for category in rubric.load(name).categories}
-    for category in values.get("categories", []):
+    check_categories(values.get("categories", []), *map(rubric.load, rubric.names()))
+
+
+def check_categories(categories: Collection[str], *rubrics: rubric.Rubric) -> None:
+    """Refuse a category that none of the rubrics has (4.1)."""
+    known = {category.id for one in rubrics for category in one.categories}
+    for category in categories:
         if category not in known:
             raise Problem(CATEGORY_UNKNOWN, category=category)
 
@@ -280,10 +285,22 @@ def post_reviewer(new: NewReviewer, _office: Office, transaction: InTransaction,
 
 
 @routes.get("/reviewers", operation_id="list_reviewers")
-def get_reviewers(reader: OfficeOrSupervisor, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[ReviewerAnswer]:
+def get_reviewers(
+    reader: OfficeOrSupervisor,
+    transaction: InTransaction,
+    section: Annotated[Section | None, Query(description="who knows this GB/T 4754 section")] = None,
+    category: Annotated[CategoryId | None, Query(description="who knows this category of the standard")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[ReviewerAnswer]:
     """List the roster in the order of appointment, to the office and to who sits in a supervision group (7.1)."""
     check_watching(transaction, reader)
-    found, following = paginate(transaction.session, select(Reviewer), Reviewer.id, cursor, limit)
+    query = select(Reviewer)
+    if section is not None:
+        query = query.where(Reviewer.expertise.contains([section]))
+    if category is not None:
+        query = query.where(Reviewer.categories.contains([category]))
+    found, following = paginate(transaction.session, query, Reviewer.id, cursor, limit)
     return Page(items=[show(transaction, reviewer) for reviewer in found], next_cursor=following)
 
 

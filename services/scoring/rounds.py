@@ -195,7 +195,8 @@ def leave(
 ) -> list[Sheet]:
     """Withdraw a person's sheets of the running stage: of one organisation, of one panel, or all; rounds thereby complete are opened.
 
-    A recusal also takes out the opened sheets of earlier stages, as long as their reports may be revised (2.4.5). Gives what was withdrawn.
+    A recusal also takes out the opened sheets of earlier stages, as long as their reports may be revised (2.4.5). A replacement takes
+    out no opened sheet: what it holds is known, and nobody may choose by it. Gives what was withdrawn.
     """
     query = (
         select(Sheet, Round, Panel, Cycle)
@@ -214,10 +215,12 @@ def leave(
     withdrawn: list[Sheet] = []
     for sheet, found, its_panel, cycle in transaction.session.execute(query).all():
         locked(transaction, found.id)
+        own = [live for live in live_sheets(transaction, found) if live.id == sheet.id]
         late = why == "recused" and sheet.state == "opened" and phase_of(transaction, cycle) in revisable
-        if not (late or stage_of(cycle) == found.stage or found.reopened_at) or (keep_finished and sheet.state != "draft"):
+        kept = why == "replaced" and (sheet.state == "opened" or (keep_finished and sheet.state == "sealed"))
+        if not own or kept or not (late or stage_of(cycle) == found.stage or found.reopened_at):
             continue
-        withdraw(transaction, found, [live for live in live_sheets(transaction, found) if live.id == sheet.id], why, clause)
+        withdraw(transaction, found, own, why, clause)
         withdrawn.append(sheet)
         fill(transaction, its_panel, found)
         open_if_complete(transaction, its_panel, found)

@@ -19,10 +19,11 @@ from pydantic.config import JsonDict
 from sqlalchemy import Select, select
 
 from kernel.identity import Office, Principal, Reviewer, roles
-from kernel.problems import absent
+from kernel.problems import Kind, Problem, absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
 from kernel.service import router
 from kernel.wire import Action, Answer, Body, Id, Line, Mark, Page, Reason, Words
+from regulation.form import form
 from regulation.lifecycle import SHEET, step
 from regulation.report import check_panel_access, check_site_scoring
 from regulation.rubric import STEP
@@ -31,6 +32,7 @@ from services.scoring import rounds, tables
 from services.scoring.access import (
     Stage,
     admitted,
+    blind_to,
     check_secrecy,
     cycle_of,
     dossier_of,
@@ -46,6 +48,10 @@ from services.scoring.access import (
 from services.scoring.tables import Cycle, Dossier, Panel, Round
 
 routes = router("sheets")
+
+SECTION_UNKNOWN = Kind(
+    409, "evidence_section_unknown", "申报表没有这一部分：{section}", "The application form has no such section: {section}"
+)
 
 SheetId = Annotated[UUID, Path(alias="id")]
 PanelId = Annotated[UUID, Path(alias="id")]
@@ -261,6 +267,9 @@ def rate(transaction: Transaction, key: UUID, person: str, version: int, given: 
     for item, rating in given.items():
         rubric_of(cycle).item(item)
         check_rating(rating.percent)
+        for evidence in rating.evidence:
+            if evidence.section is not None and evidence.section not in form(cycle.edition):
+                raise Problem(SECTION_UNKNOWN, section=evidence.section)
     ratings = {item: rating.percent // STEP for item, rating in given.items()}
     texts = {item: rating.model_dump(mode="json", exclude={"percent"}, exclude_none=True) for item, rating in given.items()}
     sheet.ratings = ratings if whole else {**sheet.ratings, **ratings}
@@ -347,12 +356,8 @@ def opened_round(transaction: Transaction, dossier: Dossier, reader: Principal, 
     found = transaction.session.scalar(query)
     if found is None:
         raise absent()
-    if reader.role == "reviewer":
-        blind = select(tables.Sheet.id).where(
-            tables.Sheet.round == found.id, tables.Sheet.person == reader.person, tables.Sheet.state.in_(("draft", "sealed"))
-        )
-        if transaction.session.scalar(blind) is not None:
-            raise absent()
+    if (found.application, found.stage) in blind_to(transaction.session, reader.person):
+        raise absent()
     return found
 
 

@@ -55,6 +55,10 @@ def test_a_score_is_shown_rounded_down() -> None:
     ]
 
 
+def test_what_a_score_loses_is_shown_rounded_down_too() -> None:
+    assert [Score(-10).points, Score(-20).points, Score(-1, 3).points, Score(0).points] == ["-0.50", "-1.00", "-0.02", "0.00"]
+
+
 def test_a_score_has_a_positive_denominator() -> None:
     with pytest.raises(ValueError, match="positive"):
         Score(1, 0)

@@ -8,10 +8,13 @@ from services.scoring.draw import flow, linking, network
 from services.scoring.draw.network import Candidate, Constraints, Drawn, Infeasible, Problem, Unit
 
 SECTIONS = "CFG"
+PARTS = ("4.5", "4.7", "4.6", "4.2")
 
 
 def pool(many: int, *, leaders: int, experts: str = SECTIONS) -> tuple[Candidate, ...]:
-    return tuple(Candidate(f"r{one:02}", one < leaders, frozenset(experts[one % len(experts)])) for one in range(many))
+    return tuple(
+        Candidate(f"r{one:02}", one < leaders, frozenset(experts[one % len(experts)]), frozenset({PARTS[one % 4]})) for one in range(many)
+    )
 
 
 def units(many: int, recused: dict[int, set[str]] | None = None) -> tuple[Unit, ...]:
@@ -38,7 +41,9 @@ def holds(problem: Problem, drawn: Drawn) -> None:
     wanted, able = problem.constraints, {one.person: one for one in problem.pool}
     for unit, seats in zip(problem.units, drawn.seats, strict=True):
         assert unit.recused.isdisjoint(seats)
-        assert sorted(seats.values()) == sorted(["leader"] + ["expert"] * wanted.expert + ["general"] * (wanted.size - 1 - wanted.expert))
+        kept = ["leader", *["expert"] * wanted.expert, *(f"category:{category}" for category in wanted.categories)]
+        assert sorted(seats.values()) == sorted([*kept, *["general"] * (wanted.size - len(kept))])
+        assert all(slot.removeprefix("category:") in able[who].categories for who, slot in seats.items() if slot.startswith("category:"))
         assert all(able[person].leads for person, slot in seats.items() if slot == "leader")
         assert all(able[person].expertise & unit.sections for person, slot in seats.items() if slot == "expert")
     load = [sum(person in seats for seats in drawn.seats) for person in able]
@@ -55,15 +60,17 @@ def holds(problem: Problem, drawn: Drawn) -> None:
     size=st.integers(3, 5),
     floor=st.integers(0, 1),
     ceiling=st.integers(1, 5),
+    categories=st.sampled_from([(), ("4.7",)]),
     recused=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 17)), max_size=6),
 )
 def test_a_draw_holds_every_constraint_and_another_solver_finds_the_same_least_cost(
-    seed: str, many: int, count: int, size: int, floor: int, ceiling: int, recused: list[tuple[int, int]]
+    seed: str, many: int, count: int, size: int, floor: int, ceiling: int, categories: tuple[str, ...], recused: list[tuple[int, int]]
 ) -> None:
     away: dict[int, set[str]] = {}
     for unit, person in recused:
         away.setdefault(unit, set()).add(f"r{person:02}")
-    problem = Problem(seed, pool(many, leaders=4), units(count, away), Constraints(size, floor, ceiling, expert=True, linked=False))
+    wanted = Constraints(size, floor, ceiling, expert=True, linked=False, categories=categories)
+    problem = Problem(seed, pool(many, leaders=4), units(count, away), wanted)
     drawn = made(problem)
     if isinstance(drawn, str):
         with pytest.raises(Infeasible) as other:
@@ -96,6 +103,11 @@ def test_another_seed_draws_others() -> None:
         (Problem("s", pool(6, leaders=1), units(1, {0: {"r00"}}), limits(3, 0, 9)), "leader"),
         (Problem("s", pool(6, leaders=2, experts="F"), units(1), limits(3, 0, 9)), "expertise"),
         (Problem("s", pool(6, leaders=6), units(5), limits(3, 0, 2)), "ceiling"),
+        (Problem("s", pool(9, leaders=3), units(2), Constraints(3, 0, 9, expert=True, linked=False, categories=("4.1",))), "categories"),
+        (
+            Problem("s", pool(7, leaders=3), units(3), Constraints(3, 0, 2, expert=True, linked=False, categories=("4.2",))),
+            "categories + ceiling",
+        ),
         (Problem("s", pool(9, leaders=9), units(1), limits(3, 1, 9)), "floor"),
         (Problem("s", pool(9, leaders=1), units(3), limits(3, 0, 2)), "leader + ceiling"),
         (Problem("s", pool(9, leaders=9), units(3), limits(3, 0, 1, linked=True)), "linked"),

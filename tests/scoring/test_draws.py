@@ -80,6 +80,29 @@ def test_a_draw_says_why_not_this_reviewer(year: Year) -> None:
     assert why("nobody")["verdict"] == "not_in_pool"
 
 
+def test_a_panel_keeps_a_seat_for_whoever_knows_a_category_of_the_standard(year: Year) -> None:
+    application = next(iter(year.codes))
+    refused = year.office.post("/draws", json=body(year, [application], categories=["4.7"]))
+    assert (refused.json()["code"], refused.json()["constraint"]) == ("draw_infeasible", "categories")
+    assert refusal(year.office.post("/draws", json=body(year, [application], categories=["7"]))) == (409, "category_unknown", None)
+    assert year.office.post("/draws", json=body(year, [application], categories=["4.6", "4.7"])).status_code == 422
+    roster = {one["person"]: one for one in year.office.get("/reviewers", params={"limit": 200}).json()["items"]}
+    knowing = roster[year.person("f")]
+    where, tag = f"/reviewers/{knowing['id']}", {"If-Match": f'"{knowing["version"]}"'}
+    assert year.office.patch(where, json={"categories": ["4.7"]}, headers=tag).status_code == 200
+    listed = year.office.get("/reviewers", params={"section": "C", "category": "4.7"}).json()["items"]
+    assert [one["person"] for one in listed] == [year.person("f")]
+    assert year.office.get("/reviewers", params={"section": "A"}).json()["items"] == []
+    made = draw(year, [application], categories=["4.7"])
+    [panel] = made["panels"]
+    assert {one["slot"]: one["person"] for one in panel["members"]}["category:4.7"] == year.person("f")
+    assert sorted(one["slot"] for one in panel["members"]) == ["category:4.7", "expert", "leader"]
+    asked = f"/draws/{made['id']}/applications/{application}/reviewers"
+    assert year.office.get(f"{asked}/{year.person('f')}").json()["slots"] == ["expert", "category:4.7"]
+    assert year.office.get(f"{asked}/{year.person('d')}").json()["slots"] == ["expert"]
+    assert year.office.get(f"/draws/{made['id']}/replay").json()["same"]
+
+
 def test_where_there_is_no_draw_the_constraint_is_named_and_nothing_kept(year: Year) -> None:
     applications = list(year.codes)[2:8]
     before = len(year.office.get("/draws", params={"limit": 200}).json()["items"])
@@ -147,7 +170,15 @@ def test_to_an_officer_a_draw_shows_nothing_of_what_they_are_recused_from(year: 
     made = draw(year, [hidden, seen], applications_per_panel=1)
     colleague = year.award.client("committee", "colleague-draws", duties=["office"])
     path = f"/draws/{made['id']}"
-    assert refusal(colleague.get(path)) == (409, "undertaking_missing", "7.6")
+    change = {"application": seen, "outgoing": made["panels"][0]["members"][0]["person"], "incoming": year.person("c"), "reason": "出差"}
+    for answer in (
+        colleague.get(path),
+        colleague.post("/draws", json=body(year, [seen])),
+        colleague.post(f"{path}/overrides", json=change, headers={"If-Match": '"1"'}),
+        colleague.post(f"{path}/panels", headers={"If-Match": '"1"'}),
+    ):
+        assert refusal(answer) == (409, "undertaking_missing", "7.6")
+    assert colleague.get("/draws").json()["items"] == []
     assert colleague.post("/me/undertakings", json={"cycle": year.id}).status_code == 201
     assert len(colleague.get(path).json()["panels"]) == 2
     interest = {"credit_code": year.codes[hidden], "kind": "kinship", "reason": "亲属"}

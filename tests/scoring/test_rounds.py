@@ -91,20 +91,31 @@ def test_a_kept_sheet_goes_with_its_authors_recusal_and_the_successor_scores(yea
     assert year.hand_in("spare", application).json()["state"] == "opened"
 
 
-def test_without_keeping_the_successor_scores_all_anew_and_blind(year: Year) -> None:
+def test_without_keeping_the_successor_scores_all_anew(year: Year) -> None:
     application = next_application(year)
     panel = year.form(TEAM[:3], [application])
-    for name in TEAM[:3]:
+    for name in TEAM[:2]:
         year.hand_in(name, application)
     done = replace(year, panel, "second", "spare", keep=False)
     assert {(one["person"], one["counts"], one["why"]) for one in done["sheets"]} == {
         (year.person("second"), False, "replaced"),
         (year.person("spare"), True, None),
     }
-    where = f"/panels/{panel}/applications/{application}/sheets"
-    assert is_absent(year.client("spare").get(where))
+    assert year.hand_in("third", application, 70).json()["state"] == "sealed"
     assert year.hand_in("spare", application, 70).json()["state"] == "opened"
-    assert len(year.client("spare").get(where).json()["sheets"]) == 3
+
+
+def test_nobody_is_replaced_for_what_their_opened_sheet_says(year: Year) -> None:
+    application = next_application(year)
+    panel = year.form(TEAM[:3], [application])
+    for name in TEAM[:3]:
+        year.hand_in(name, application)
+    done = replace(year, panel, "second", "spare", keep=False)
+    assert [(one["person"], one["state"], one["counts"]) for one in done["sheets"]] == [(year.person("second"), "opened", True)]
+    seen = year.client("spare").get(f"/panels/{panel}/applications/{application}/sheets").json()
+    assert (len(seen["sheets"]), seen["not_counted"]) == (3, [])
+    assert year.agree("leader", panel, application).status_code == 200
+    assert year.sign("spare", panel, application).status_code == 201
 
 
 def test_a_recusal_after_the_report_takes_the_sheet_out_of_the_numbers_visibly(year: Year) -> None:
@@ -168,7 +179,18 @@ def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award
     again = leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"})
     assert refusal(again) == (409, "panel_too_few_eligible", "2.0")
     replace(year, panel, "third", "spare", keep=False)
+    spare, watching = year.client("spare"), award.client("supervisor", year.person("spare"))
+    year.tell("workflow", "supervision.appointed", cycle=year.id, members=[{"person": year.person("spare")}])
+    for blind in (spare, watching):
+        for earlier in blind.get(f"/panels/{panel}/reports").json()["items"]:
+            assert ([one["application"] for one in earlier["results"]], earlier["text"]) == ([other], None)
+            assert earlier["recommended"] == [other]
+        assert [one["application"] for one in blind.get(f"/panels/{panel}/results").json()["items"]] == [other]
+        for what in ("sheets", "consensus"):
+            assert is_absent(blind.get(f"/panels/{panel}/applications/{application}/{what}", params={"stage": "material"}))
+        assert application not in blind.get(f"/cycles/{year.id}/diagnostics", params={"stage": "material"}).text
     assert year.hand_in("spare", application, 70).json()["state"] == "opened"
+    assert {one["text"] for one in spare.get(f"/panels/{panel}/reports").json()["items"]} == {REPORT["text"]}
     where = f"/panels/{panel}/applications/{application}/consensus"
     for name in ("leader", "second", "spare"):
         client = year.client(name)

@@ -41,6 +41,9 @@ def test_a_rating_is_a_multiple_of_five_of_an_item_of_the_rubric(year: Year, fre
     assert rate("4.1.2", 63, '"1"') == (409, "rating", "4.1")
     assert rate("4.1.2", 105, '"1"') == (409, "rating", "4.1")
     assert rate("9.9.9", 60, '"1"') == (409, "rubric_item_unknown", "4.1")
+    unheard = {"evidence": [{"section": "gossip"}]}
+    said = leader.put(f"{where}/items/4.1.2", json=rating(60) | unheard, headers={"If-Match": '"1"'})
+    assert refusal(said) == (409, "evidence_section_unknown", None)
     assert rate("4.1.2", 60, '"7"') == (412, "version_stale", None)
     assert leader.put(f"{where}/items/4.1.2", json=rating(60)).status_code == 428
     done = leader.put(f"{where}/items/4.1.2", json=rating(100), headers={"If-Match": '"1"'})

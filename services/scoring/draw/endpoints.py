@@ -10,7 +10,7 @@ from kernel.identity import Office, Principal, roles
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, paginate
 from kernel.service import router
 from kernel.wire import Page
-from services.scoring.access import Person, check_secrecy, check_watching, cycle_of, watched
+from services.scoring.access import Person, check_secrecy, check_watching, cycle_of, sworn, watched
 from services.scoring.draw.schemas import DrawAnswer, NewDraw, NewOverride, Replay, WhyNot
 from services.scoring.draw.use_cases import draw, form_panels, found, override, replay, show, why_not
 from services.scoring.tables import Draw
@@ -43,8 +43,13 @@ def get_draws(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DrawAnswer]:
-    """List draws in the order they were made; a supervisor finds those of the cycles whose group they sit in (7.1)."""
-    query = select(Draw) if cycle is None else select(Draw).where(Draw.cycle == cycle)
+    """List draws of the cycles for which one gave the undertaking, in the order they were made (7.6).
+
+    A supervisor finds those of the cycles whose group they sit in (7.1).
+    """
+    query = select(Draw).where(sworn(reader.person, Draw.cycle))
+    if cycle is not None:
+        query = query.where(Draw.cycle == cycle)
     if reader.role == "supervisor":
         query = query.where(Draw.cycle.in_(watched(transaction, reader)))
     made, following = paginate(transaction.session, query, Draw.id, cursor, limit)

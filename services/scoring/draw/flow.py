@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
-from services.scoring.draw.network import SLOTS, Network, Problem
+from services.scoring.draw.network import Network, Problem
 
 
 def solve(problem: Problem, arcs: Network) -> NDArray[np.int64] | None:
@@ -16,7 +16,8 @@ def solve(problem: Problem, arcs: Network) -> NDArray[np.int64] | None:
     pair, pair_of = np.unique(arcs.unit * pool + arcs.reviewer, return_inverse=True)
     source, first_pair = 0, 1 + pool
     first_slot = first_pair + len(pair)
-    demand = np.tile([limits.seats()[name] for name in SLOTS], len(problem.units))
+    seats = list(limits.seats().values())
+    demand = np.tile(seats, len(problem.units))
     reward = int(arcs.cost.sum()) + 1
     everyone = np.arange(pool) + 1
     flow = SimpleMinCostFlow()
@@ -27,7 +28,7 @@ def solve(problem: Problem, arcs: Network) -> NDArray[np.int64] | None:
     ones = np.ones(len(pair), dtype=np.int64)
     flow.add_arcs_with_capacity_and_unit_cost(pair % pool + 1, first_pair + np.arange(len(pair)), ones, ones - 1)
     seated = flow.add_arcs_with_capacity_and_unit_cost(
-        first_pair + pair_of, first_slot + arcs.unit * len(SLOTS) + arcs.slot, np.ones(len(arcs.cost), dtype=np.int64), arcs.cost
+        first_pair + pair_of, first_slot + arcs.unit * len(seats) + arcs.slot, np.ones(len(arcs.cost), dtype=np.int64), arcs.cost
     )
     flow.set_nodes_supplies(np.array([source]), np.array([int(demand.sum())]))
     flow.set_nodes_supplies(first_slot + np.arange(len(demand)), -demand)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from services.scoring.draw.network import Candidate, Drawn, Infeasible, Problem, Slot, costs
+from services.scoring.draw.network import Drawn, Infeasible, Problem, Slot, costs, fits
 
 Seats = list[dict[str, Slot]]
 Change = tuple[int, str, str]
@@ -66,16 +66,10 @@ def _moves(problem: Problem, seats: Seats, component: Sequence[int]) -> Iterator
         if load[leaves] > limits.floor:
             for comes, one in able.items():
                 elsewhere = home.get(comes, component[unit]) != component[unit]
-                if elsewhere and load[comes] < limits.ceiling and _fits(problem, unit, one, slot):
+                if elsewhere and load[comes] < limits.ceiling and fits(one, problem.units[unit], slot):
                     yield ((unit, leaves, comes),)
     for (unit, person, slot), (other, partner, its) in combinations(taken, 2):
         if component[unit] != component[other]:
-            both = _fits(problem, unit, able[partner], slot) and _fits(problem, other, able[person], its)
+            both = fits(able[partner], problem.units[unit], slot) and fits(able[person], problem.units[other], its)
             if both and max(load[person], load[partner]) > 1:
                 yield ((unit, person, partner), (other, partner, person))
-
-
-def _fits(problem: Problem, unit: int, one: Candidate, slot: Slot) -> bool:
-    row = problem.units[unit]
-    qualified = {"leader": one.leads, "expert": bool(row.sections & one.expertise), "general": True}
-    return one.person not in row.recused and qualified[slot]

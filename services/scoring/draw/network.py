@@ -1,6 +1,7 @@
 """The draw as an integral network flow: reviewers flow through (reviewer, panel) into each panel's slots.
 
-A panel has a leader's slot, an expert's slot (industry match) and general slots. With slots every row of the linear programme belongs to
+A panel has a leader's slot, an expert's slot (industry match), a slot for each category of the rubric that is asked for, and general
+slots. With slots every row of the linear programme belongs to
 one of two nested families, so its matrix is totally unimodular and the simplex method's vertex is whole: no search over integers is needed.
 Costs are whole numbers: the lot (16 bits of SHAKE-256 over seed, panel and reviewer), and more where they don't know the industry.
 """
@@ -8,30 +9,31 @@ Costs are whole numbers: the lot (16 bits of SHAKE-256 over seed, panel and revi
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
-Slot = Literal["leader", "expert", "general"]
-SLOTS: tuple[Slot, ...] = ("leader", "expert", "general")
+Slot = str
+"""`leader`, `expert`, `category:4.7` for one who knows that part of the standard, or `general`."""
+CATEGORY = "category:"
 LOT = 1 << 16
 """Lots lie below this; knowing the industry weighs as much as the whole range."""
 WHOLE_POOL = 40_000
 """Up to so many (reviewer, panel) pairs nobody is pruned."""
-KEPT = {"leader": 8, "expert": 8, "general": 16}
-"""Beyond that, so many of each panel's cheapest candidates are kept for each slot."""
+KEPT, KEPT_GENERAL = 8, 16
+"""Beyond that, so many of each panel's cheapest candidates are kept for each slot, and for the general ones."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A reviewer in the pool: whether leader-qualified, and the industry sections they know."""
+    """A reviewer in the pool: whether leader-qualified, and which industry sections and categories of the rubric they know."""
 
     person: str
     leads: bool
     expertise: frozenset[str]
+    categories: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,19 @@ class Unit:
 
 @dataclass(frozen=True)
 class Constraints:
-    """Members of a panel; fewest and most panels for a reviewer; whether an expert's slot is kept, and panels are to be linked."""
+    """Members of a panel; fewest and most panels for a reviewer; slots kept for experts; whether panels are to be linked."""
 
     size: int
     floor: int
     ceiling: int
     expert: bool
     linked: bool
+    categories: tuple[str, ...] = ()
 
     def seats(self) -> dict[Slot, int]:
         """Count a panel's seats by slot."""
-        return {"leader": 1, "expert": int(self.expert), "general": self.size - 1 - int(self.expert)}
+        kept = {"leader": 1, "expert": int(self.expert), **{f"{CATEGORY}{category}": 1 for category in self.categories}}
+        return {**kept, "general": self.size - sum(kept.values())}
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,15 @@ class Drawn:
     objective: int
     links: tuple[tuple[int, str, str], ...]
     """Changes that link panels: (unit, who leaves, who comes)."""
+
+
+def fits(one: Candidate, unit: Unit, slot: Slot) -> bool:
+    """Tell whether a reviewer could take a slot of a unit."""
+    if one.person in unit.recused:
+        return False
+    if slot.startswith(CATEGORY):
+        return slot.removeprefix(CATEGORY) in one.categories
+    return {"leader": one.leads, "expert": bool(one.expertise & unit.sections)}.get(slot, True)
 
 
 class Infeasible(Exception):  # noqa: N818 - it is an answer
@@ -123,6 +136,10 @@ def network(problem: Problem, must: tuple[int, int] | None = None, *, whole: boo
     """Lay out the arcs; a large pool keeps each unit's cheapest candidates, and `must` (unit, reviewer) whatever they cost."""
     cost, knows = costs(problem), matches(problem)
     leads = np.array([one.leads for one in problem.pool], dtype=bool)
+    of_category = {
+        f"{CATEGORY}{category}": np.array([category in one.categories for one in problem.pool], dtype=bool)
+        for category in problem.constraints.categories
+    }
     place = {one.person: index for index, one in enumerate(problem.pool)}
     seats = problem.constraints.seats()
     parts: list[tuple[NDArray[np.int64], int, int]] = []
@@ -130,11 +147,12 @@ def network(problem: Problem, must: tuple[int, int] | None = None, *, whole: boo
         free = np.ones(len(problem.pool), dtype=bool)
         free[[place[person] for person in row.recused if person in place]] = False
         able = {"leader": free & leads, "expert": free & knows[unit], "general": free}
+        able |= {name: free & known for name, known in of_category.items()}
         kept = free if whole or cost.size <= WHOLE_POOL else _cheapest(able, cost[unit])
         if must is not None and must[0] == unit:
             kept = kept.copy()
             kept[must[1]] = free[must[1]]
-        parts += [(np.flatnonzero(able[name] & kept), unit, index) for index, name in enumerate(SLOTS) if seats[name]]
+        parts += [(np.flatnonzero(able[name] & kept), unit, index) for index, name in enumerate(seats) if seats[name]]
     reviewer = np.concatenate([part[0] for part in parts])
     unit_of = np.repeat([part[1] for part in parts], [len(part[0]) for part in parts])
     slot_of = np.repeat([part[2] for part in parts], [len(part[0]) for part in parts])
@@ -143,9 +161,9 @@ def network(problem: Problem, must: tuple[int, int] | None = None, *, whole: boo
 
 def _cheapest(able: Mapping[str, NDArray[np.bool_]], cost: NDArray[np.int64]) -> NDArray[np.bool_]:
     kept = np.zeros(len(cost), dtype=bool)
-    for name, many in KEPT.items():
-        found = np.flatnonzero(able[name])
-        kept[found[np.argsort(cost[found], kind="stable")[:many]]] = True
+    for name, free in able.items():
+        found = np.flatnonzero(free)
+        kept[found[np.argsort(cost[found], kind="stable")[: KEPT_GENERAL if name == "general" else KEPT]]] = True
     return kept
 
 
@@ -153,9 +171,9 @@ def solve(problem: Problem, arcs: Network, must: tuple[int, int] | None = None) 
     """Find the cheapest flow with HiGHS's dual simplex; gives the arcs used, or None where there is none."""
     many, pool, limits = len(arcs.cost), len(problem.pool), problem.constraints
     column, one = np.arange(many), np.ones(many)
-    seats = np.array([limits.seats()[name] for name in SLOTS])
+    seats = np.array(list(limits.seats().values()))
     demand = np.tile(seats, len(problem.units))
-    slots = csr_array((one, (arcs.unit * len(SLOTS) + arcs.slot, column)), shape=(len(demand), many))
+    slots = csr_array((one, (arcs.unit * len(seats) + arcs.slot, column)), shape=(len(demand), many))
     pair, pair_of = np.unique(arcs.unit * pool + arcs.reviewer, return_inverse=True)
     several = np.bincount(pair_of)[pair_of] > 1
     rows = [(arcs.reviewer, np.ones(many, dtype=bool), pool, limits.ceiling, 1), (pair_of, several, len(pair), 1, 1)]
@@ -198,8 +216,9 @@ def draw(problem: Problem, solver: Solver = solve) -> Drawn:
     if used is None:
         raise Infeasible(" + ".join(culprits(problem)))
     seats: list[dict[str, Slot]] = [{} for _ in problem.units]
+    names = list(problem.constraints.seats())
     for arc in sorted(used, key=lambda arc: (arcs.slot[arc], arcs.reviewer[arc])):
-        seats[arcs.unit[arc]][problem.pool[arcs.reviewer[arc]].person] = SLOTS[arcs.slot[arc]]
+        seats[arcs.unit[arc]][problem.pool[arcs.reviewer[arc]].person] = names[arcs.slot[arc]]
     return Drawn(tuple(seats), int(arcs.cost[used].sum()), ())
 
 
@@ -214,6 +233,9 @@ def check_counts(problem: Problem) -> None:
             raise Infeasible("leader", panel=number, eligible=0, needed=1)
         if limits.expert and not any(unit.sections & one.expertise for one in free):
             raise Infeasible("expertise", panel=number, sections="".join(sorted(unit.sections)), eligible=0, needed=1)
+        for category in limits.categories:
+            if not any(category in one.categories for one in free):
+                raise Infeasible("categories", panel=number, category=category, eligible=0, needed=1)
     seats = limits.size * len(problem.units)
     if seats > len(pool) * limits.ceiling:
         raise Infeasible("ceiling", seats=seats, most=len(pool) * limits.ceiling)
@@ -226,6 +248,7 @@ def culprits(problem: Problem) -> list[str]:
     limits, pool = problem.constraints, problem.pool
     without = {
         "expertise": replace(problem, constraints=replace(limits, expert=False)),
+        "categories": replace(problem, constraints=replace(limits, categories=())),
         "leader": replace(problem, pool=tuple(replace(one, leads=True) for one in pool)),
         "floor": replace(problem, constraints=replace(limits, floor=0)),
         "ceiling": replace(problem, constraints=replace(limits, ceiling=len(problem.units))),

@@ -1,10 +1,10 @@
 """What goes over the wire of a draw."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from kernel.wire import Action, Answer, Body, Id, Line, Reason
 from services.scoring.access import Person
@@ -16,9 +16,10 @@ Verdict = Literal["drawn", "linked", "override", "not_in_pool", "recused", "cons
 class DrawConstraints(Body):
     """What every panel of the draw has to satisfy.
 
-    Every panel has a leader-qualified leader, `size` members of whom none is recused, and with `expertise` one who knows its industry (then
-    no panel mixes industry sections). Each reviewer of the pool sits on `floor` to `ceiling` panels. With `linked` the panels hang together
-    through the reviewers they share, so that scores can be compared across them.
+    Every panel has a leader-qualified leader, `size` members of whom none is recused, with `expertise` one who knows its industry (then no
+    panel mixes industry sections), and for each of `categories` one more who knows that part of the standard. Each reviewer of the pool
+    sits on `floor` to `ceiling` panels. With `linked` the panels hang together through the reviewers they share, so that scores can be
+    compared across them.
     """
 
     size: Annotated[int, Field(ge=3, le=15)]
@@ -26,7 +27,17 @@ class DrawConstraints(Body):
     floor: Annotated[int, Field(ge=0, le=1000)] = 0
     ceiling: Annotated[int, Field(ge=1, le=1000)]
     expertise: bool = True
+    categories: Annotated[list[Annotated[str, Line(16)]], Field(default_factory=list, max_length=14)]
     linked: bool = True
+
+    @model_validator(mode="after")
+    def check_slots(self) -> Self:
+        """Demand a seat for the leader and for every expert that is asked for, each category once."""
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("a category is asked for twice")
+        if self.size < 1 + int(self.expertise) + len(self.categories):
+            raise ValueError("more experts are asked for than a panel has seats")
+        return self
 
 
 class NewDraw(Body):
@@ -46,7 +57,15 @@ class NewDraw(Body):
                 {
                     "cycle": SOME_ID,
                     "seed": "2026-05-06 双色球第2026052期 03 08 14 19 26 31 07",
-                    "constraints": {"size": 5, "applications_per_panel": 4, "floor": 1, "ceiling": 3, "expertise": True, "linked": True},
+                    "constraints": {
+                        "size": 5,
+                        "applications_per_panel": 4,
+                        "floor": 1,
+                        "ceiling": 3,
+                        "expertise": True,
+                        "categories": ["4.7"],
+                        "linked": True,
+                    },
                 }
             ]
         }
@@ -67,7 +86,7 @@ class NewOverride(Body):
 
 
 class DrawnMember(Answer):
-    """A member with the slot they were drawn for: leader, expert or general."""
+    """A member with the slot they were drawn for: leader, expert, a category of the standard (`category:4.7`) or general."""
 
     person: str
     name: str

@@ -14,7 +14,16 @@ from kernel.requests import Transaction, check_version, offer
 from regulation.lifecycle import PANEL, step
 from regulation.recusal import check_not_recused
 from regulation.refusal import Refusal
-from services.scoring.access import cycle_of, not_recused, parameters_of, phase_of, recusals_of, standing
+from services.scoring.access import (
+    check_secrecy,
+    cycle_of,
+    not_recused,
+    parameters_of,
+    phase_of,
+    recusals_of,
+    rubric_of,
+    standing,
+)
 from services.scoring.draw.schemas import (
     DrawAnswer,
     DrawConstraints,
@@ -29,6 +38,7 @@ from services.scoring.draw.schemas import (
     WhyNot,
 )
 from services.scoring.panel import MEMBER_ALREADY, NOT_A_MEMBER, NewPanel, appointed_members, form, take
+from services.scoring.reviewer import check_categories
 from services.scoring.tables import Cycle, Dossier, Draw, Reviewer
 
 if TYPE_CHECKING:
@@ -71,7 +81,9 @@ def inputs_of(transaction: Transaction, cycle: Cycle, new: NewDraw, office: Prin
     recused = recusals_of(transaction.session, [one.person for one in pool])
     codes = {dossier.credit_code: str(dossier.application) for dossier in dossiers}
     return {
-        "pool": [{"person": one.person, "leads": one.leader_qualified, "expertise": one.expertise} for one in pool],
+        "pool": [
+            {"person": one.person, "leads": one.leader_qualified, "expertise": one.expertise, "categories": one.categories} for one in pool
+        ],
         "applications": [{"application": str(dossier.application), "section": dossier.industry[SECTION]} for dossier in dossiers],
         "recusals": sorted([one.person, codes[one.organisation]] for one in recused if one.organisation in codes),
         "constraints": new.constraints.model_dump(),
@@ -87,7 +99,10 @@ def problem_of(seed: str, inputs: Mapping[str, Any]) -> "network.Problem":
     groups = network.group(seed, sorted(section.items()), limits["applications_per_panel"], by_section=limits["expertise"])
     return network.Problem(
         seed=seed,
-        pool=tuple(network.Candidate(one["person"], one["leads"], frozenset(one["expertise"])) for one in inputs["pool"]),
+        pool=tuple(
+            network.Candidate(one["person"], one["leads"], frozenset(one["expertise"]), frozenset(one.get("categories", ())))
+            for one in inputs["pool"]
+        ),
         units=tuple(
             network.Unit(
                 applications=tuple(applications),
@@ -96,7 +111,14 @@ def problem_of(seed: str, inputs: Mapping[str, Any]) -> "network.Problem":
             )
             for applications in groups
         ),
-        constraints=network.Constraints(limits["size"], limits["floor"], limits["ceiling"], limits["expertise"], limits["linked"]),
+        constraints=network.Constraints(
+            limits["size"],
+            limits["floor"],
+            limits["ceiling"],
+            limits["expertise"],
+            limits["linked"],
+            tuple(limits.get("categories", ())),
+        ),
     )
 
 
@@ -130,10 +152,12 @@ def panels_of(problem: "network.Problem", drawn: "network.Drawn") -> list[dict[s
 def draw(transaction: Transaction, new: NewDraw, office: Principal) -> Draw:
     """Draw the panels and keep the draw with all it was made from; no panel is formed yet."""
     cycle = cycle_of(transaction, new.cycle)
+    check_secrecy(transaction, office.person, cycle)
     step(PANEL, "new", "form", phase_of(transaction, cycle))
     minimum = parameters_of(cycle).panel_minimum
     if new.constraints.size < minimum:
         raise Refusal("panel_too_small", "2.0", members=new.constraints.size, minimum=minimum)
+    check_categories(new.constraints.categories, rubric_of(cycle))
     seed = new.seed or secrets.token_hex(16)
     inputs = inputs_of(transaction, cycle, new, office)
     problem = problem_of(seed, inputs)
@@ -191,6 +215,7 @@ def check_unused(made: Draw) -> None:
 def override(transaction: Transaction, key: UUID, given: NewOverride, version: int, office: Principal) -> Draw:
     """Put another in a drawn member's place, with the reason; recusal, standing and the leader's qualification hold all the same."""
     made = found(transaction, key, lock=True)
+    check_secrecy(transaction, office.person, cycle_of(transaction, made.cycle))
     check_version(version, made.version)
     check_unused(made)
     place = place_of(made, given.application, seen_by(transaction, made, office))
@@ -261,9 +286,7 @@ def why_not(transaction: Transaction, made: Draw, person: str, application: UUID
     unit = problem.units[place]
     seated = any(member["person"] == person for member in made.panels[place]["members"])
     one = next((candidate for candidate in problem.pool if candidate.person == person), None)
-    able = (
-        {"leader": one.leads, "expert": bool(one.expertise & unit.sections), "general": True} if one and person not in unit.recused else {}
-    )
+    able = [slot for slot, seats in problem.constraints.seats().items() if one and seats and network.fits(one, unit, slot)]
     price = None
 
     def touched(changes: Sequence[Mapping[str, Any]]) -> bool:
@@ -292,7 +315,7 @@ def why_not(transaction: Transaction, made: Draw, person: str, application: UUID
         verdict=verdict,
         detail=en if language_of(transaction.request) == "en" else zh,
         clause="2.4.5" if verdict == "recused" else None,
-        slots=[slot for slot, open_to in able.items() if open_to],
+        slots=able,
         objective=made.objective,
         objective_with=price,
     )
