@@ -44,9 +44,9 @@ class Account(Base):
     scopes: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
-    grants: Mapped[list["Grant"]] = relationship(order_by="Grant.role", cascade="all, delete-orphan")
-    registration: Mapped["Registration | None"] = relationship()
-    sanctions: Mapped[list["Sanction"]] = relationship(order_by="Sanction.id")
+    grants: Mapped[list["Grant"]] = relationship(lazy="selectin", order_by="Grant.role", cascade="all, delete-orphan")
+    registration: Mapped["Registration | None"] = relationship(lazy="selectin")
+    sanctions: Mapped[list["Sanction"]] = relationship(lazy="selectin", order_by="Sanction.id")
 
 
 class Grant(Base):

@@ -117,6 +117,11 @@ class Person:
         """The password chosen for this run."""
         return self._password
 
+    @property
+    def token(self) -> str | None:
+        """The access token of the last sign-in."""
+        return self._token
+
     def activate(self, secret: str) -> None:
         """Choose a password with the one-time secret of the invitation."""
         self.expect("POST", "/auth/activation", {"secret": secret, "password": self._password})

@@ -42,7 +42,7 @@ class Programs:
         """What every program is told beside its own, or instead."""
         self.own_settings: dict[ServiceName, dict[str, str]] = {name: {} for name in SERVICES}
         self._ports = {name: free_port() for name in SERVICES}
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[ServiceName, subprocess.Popen[bytes]] = {}
 
     def url(self, name: ServiceName) -> str:
         return f"http://127.0.0.1:{self._ports[name]}"
@@ -90,11 +90,22 @@ class Programs:
         if what == signal.SIGKILL:
             self._running.pop(name).wait(timeout=10)
 
-    def stop(self) -> None:
-        for process in self._running.values():
+    def process(self, name: ServiceName) -> int:
+        return self._running[name].pid
+
+    def restart(self, name: ServiceName, **settings: str) -> None:
+        """Stop a program and start it again, told this beside its own settings, or instead."""
+        self.stop(name)
+        self.own_settings[name] = settings
+        self.start(name)
+
+    def stop(self, *names: ServiceName) -> None:
+        """Stop these, or all."""
+        stopped = [self._running.pop(name) for name in (names or SERVICES) if name in self._running]
+        for process in stopped:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        for process in self._running.values():
+        for process in stopped:
             process.wait(timeout=20)
 
     def door(self, token: str | None = None) -> Caller:
