@@ -47,6 +47,7 @@ LONGEST_WAIT_SECONDS = 30
 UNKEYED = ("/api/v1/auth/", "/internal/")
 KEY_SHAPE = re.compile(r"[\x21-\x7e]{8,128}")
 ETAG_SHAPE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]*)?"')
+NO_DRY_RUN = Kind(400, "dry_run_unsupported", "该请求不支持 dry_run，未执行", "This request takes no dry_run; nothing was done")
 KEY_MISSING = Kind(
     400,
     "idempotency_key_missing",
@@ -128,12 +129,20 @@ def _open(request: Request, _turn: Annotated[None, Depends(_wait_for_turn, scope
     with request.app.state.service.sessions() as session:
         transaction = Transaction(session, request)
         request.state.transaction = transaction
+        _check_dry_run(request)
         expected = request.headers.get("quality-award-news")
         request.state.news_missing = expected is not None and not transaction.service.has_received(session, expected)
         if getattr(request.state, "key", None) is not None:
             _replay(transaction)
         yield transaction
         transaction.commit()
+
+
+def _check_dry_run(request: Request) -> None:
+    """Refuse a dry run where there is none: the caller would take what was done for what would be done."""
+    tried = request.query_params.get("dry_run", "false") != "false"
+    if tried and request.method not in {"GET", "HEAD"} and not request.scope["route"].dry_runs:
+        raise Problem(NO_DRY_RUN)
 
 
 InTransaction = Annotated[Transaction, Depends(_open, scope="function")]
@@ -184,6 +193,7 @@ def _replay(transaction: Transaction) -> None:
         return
     if stored.fingerprint != transaction.request.state.fingerprint:
         raise Problem(KEY_REUSED)
+    transaction.service.revisit(transaction, stored.body)
     raise ReplayedAnswer(Response(stored.body, stored.status, {**stored.headers, "idempotent-replayed": "true"}))
 
 
@@ -284,6 +294,7 @@ class Route(APIRoute):
         """Say in the route's description who may call it."""
         super().__init__(path, endpoint, **given)
         self.streams = any(dependant.call in {files.receive, table.receive} for dependant in self.dependant.dependencies)
+        self.dry_runs = any(dependant.call is _dry_run for dependant in self.dependant.dependencies)
         for dependant in self.dependant.dependencies:
             if isinstance(dependant.call, Policy):
                 self.openapi_extra = dependant.call.described() | (self.openapi_extra or {})

@@ -82,6 +82,14 @@ def nothing_withheld(_transaction: Transaction, _reader: Principal) -> Collectio
     return ()
 
 
+Revisit = Callable[[Transaction, bytes], None]
+"""Raises what a read would, where the caller may no longer see what a stored answer is about; it is given that answer's body."""
+
+
+def revisit_freely(_transaction: Transaction, _answer: bytes) -> None:
+    """Let every stored answer be given again: what a service answers whose answers tell nobody more than they know."""
+
+
 class Service:
     """What a program is made of at run time; `app.state.service` everywhere."""
 
@@ -98,6 +106,7 @@ class Service:
         self.room = asyncio.Semaphore(max(2 * settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
         self.withheld: Withheld = nothing_withheld
+        self.revisit: Revisit = revisit_freely
         self._arrived = ""
         self.registry = CollectorRegistry()
         self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
@@ -206,6 +215,7 @@ def create_service(
     listeners: Mapping[str, Listener] | None = None,
     tasks: Tasks | None = None,
     withheld: Withheld = nothing_withheld,
+    revisit: Revisit = revisit_freely,
 ) -> FastAPI:
     """Build the application: business routes under /api/v1, what peers and operators need beside them."""
 
@@ -223,7 +233,7 @@ def create_service(
         title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.service = service
-    service.withheld = withheld
+    service.withheld, service.revisit = withheld, revisit
     app.router.route_class = Route
     problems.install(app)
     app.add_exception_handler(ReplayedAnswer, on_replay)

@@ -1,7 +1,7 @@
 """The application form (申报表) of an edition as data: what it asks, by which clause, and what a filled-in form still lacks (5.2)."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -62,11 +62,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Case:
-    """What decides which fields are needed: whether it is industry, whether it seeks an award for innovation, and the cycle's year."""
+    """What decides what is lacking: whether it is industry, seeks an award for innovation, the cycle's year, and the attachments' ids."""
 
     industrial: bool
     innovation: bool
     year: int
+    attachments: frozenset[str] = frozenset()
 
     def needs(self, need: Need) -> bool:
         """Whether a field with this need must be filled in."""
@@ -128,11 +129,26 @@ def missing(edition: str, sections: Mapping[str, Mapping[str, Any]], case: Case)
     return found
 
 
+def unproved(edition: str, sections: Mapping[str, Mapping[str, Any]], proved: Collection[str]) -> list[Missing]:
+    """List the places for a proof that were left empty, where no attachment says that it proves that clause or section (3.2.5, 5.3.1)."""
+    return [
+        Missing(section.name, f"/{field.name}/{place}/{column.name}", column.zh, column.en, column.clause)
+        for section in form(edition).values()
+        if section.name not in proved
+        for field in section.fields
+        for place, row in enumerate(sections.get(section.name, {}).get(field.name, ()) if field.kind == "rows" else ())
+        for column in field.columns
+        if column.kind == "file" and column.name not in row and column.clause not in proved
+    ]
+
+
 def _lacks(fields: Sequence[Field], content: Mapping[str, Any], within: str, case: Case) -> Iterator[tuple[str, Field]]:
     for field in fields:
         pointer, value = f"{within}/{field.name}", content.get(field.name)
         needed = case.needs(field.need)
-        if needed and (value is None or (field.affirmed and value is not True)):
+        if (needed and (value is None or (field.affirmed and value is not True))) or (
+            field.kind == "file" and value is not None and value not in case.attachments
+        ):
             yield pointer, field
         elif field.kind == "group" and value is not None:
             yield from _lacks(field.columns, value, pointer, case)

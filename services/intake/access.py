@@ -1,5 +1,6 @@
 """Who may see an application, how a command takes hold of one, and what is recorded of those who read it."""
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
@@ -88,6 +89,15 @@ def find(transaction: Transaction, application: UUID) -> Application:
     if found is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
         raise absent()
     return found
+
+
+def revisit(transaction: Transaction, answer: bytes) -> None:
+    """Raise the 404 of what never was where the caller may no longer know of an application that a stored answer is about."""
+    named = [transaction.request.path_params.get("application")]
+    items = json.loads(answer or b"{}").get("items", [])
+    named += [one.get("application") for one in items if one.get("done")]
+    for application in filter(None, named):
+        find(transaction, UUID(application))
 
 
 def asked(transaction: Transaction, application: UUID) -> frozenset[str]:

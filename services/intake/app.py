@@ -22,7 +22,7 @@ from services.intake import (
     submission,
     verification,
 )
-from services.intake.access import withheld
+from services.intake.access import revisit, withheld
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
@@ -36,4 +36,5 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build intake."""
     service = Service("intake", settings, transports)
     seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
-    return create_service(service, "Intake", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    routers = [act.routes for act in ACTS]
+    return create_service(service, "Intake", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=revisit)

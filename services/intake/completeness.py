@@ -7,7 +7,7 @@ from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer
 from regulation import edition
-from regulation.form import form
+from regulation.form import Missing, form, unproved
 from services.intake import access, dossier
 from services.intake.application import Reader
 from services.intake.form import Label
@@ -24,12 +24,13 @@ class Lack(Answer):
 
 
 class SectionCompleteness(Answer):
-    """How far one section has come."""
+    """How far one section has come; `unproved` are the places for a proof that nothing proves yet, which is no bar."""
 
     section: str
     saved: bool
     complete: bool
     missing: list[Lack]
+    unproved: list[Lack]
 
 
 class TaxPerMu(Answer):
@@ -47,6 +48,15 @@ class Completeness(Answer):
     tax_per_mu: list[TaxPerMu]
 
 
+def _by_section(edition_name: str, lacking: list[Missing]) -> dict[str, list[Lack]]:
+    clauses = edition.load(edition_name).clauses
+    found: dict[str, list[Lack]] = {name: [] for name in form(edition_name)}
+    for one in lacking:
+        label = Label(zh=one.zh, en=one.en)
+        found[one.section].append(Lack(pointer=one.pointer, label=label, clause=one.clause, clause_text=clauses[one.clause].text))
+    return found
+
+
 def completeness(transaction: Transaction, application: Application) -> Completeness:
     """Work out what is missing: for the applicant in what it edits, for everybody else in what was submitted.
 
@@ -56,13 +66,13 @@ def completeness(transaction: Transaction, application: Application) -> Complete
     frozen = access.read_dossier(transaction, application, "completeness")
     content: dict[str, Any] = dossier.assemble(transaction, application) if frozen is None else frozen
     lacks = dossier.lacks(content, cycle, access.parameters(cycle))
-    clauses = edition.load(cycle.edition).clauses
-    missing: dict[str, list[Lack]] = {name: [] for name in form(cycle.edition)}
-    for one in lacks:
-        label = Label(zh=one.zh, en=one.en)
-        missing[one.section].append(Lack(pointer=one.pointer, label=label, clause=one.clause, clause_text=clauses[one.clause].text))
+    missing = _by_section(cycle.edition, lacks)
+    proved = {one["requirement"] for one in content["attachments"]}
+    bare = _by_section(cycle.edition, unproved(cycle.edition, content["sections"], proved))
     sections = [
-        SectionCompleteness(section=name, saved=name in content["sections"], complete=not missing[name], missing=missing[name])
+        SectionCompleteness(
+            section=name, saved=name in content["sections"], complete=not missing[name], missing=missing[name], unproved=bare[name]
+        )
         for name in missing
     ]
     taxes = [TaxPerMu(year=year, yuan=f"{yuan:.2f}") for year, yuan in sorted(dossier.taxes_per_mu(content).items())]

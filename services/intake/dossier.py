@@ -97,7 +97,8 @@ def lacks(content: Mapping[str, Any], cycle: Cycle, p: Parameters) -> list[Missi
     """
     industrial = content["organisation"]["industry"][:1] in p.industrial_sections
     innovation = any(p.award(key).needs_innovation_field for key in content["awards"])
-    return missing(cycle.edition, content["sections"], Case(industrial, innovation, cycle.year))
+    attachments = frozenset(one["id"] for one in content["attachments"])
+    return missing(cycle.edition, content["sections"], Case(industrial, innovation, cycle.year, attachments))
 
 
 def facts(content: Mapping[str, Any], cycle: Cycle, filed_on: date, incidents: Iterable[Incident]) -> Facts:

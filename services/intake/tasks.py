@@ -51,8 +51,13 @@ def _in_the_window(transaction: Transaction, person: Principal) -> list[Task]:
     return [
         Task(title=_title(transaction, words, organisation), href=f"{API}/applications/{application.id}", due=cycle.closes, clause=clause)
         for application, cycle, organisation in rows
-        if access.phase(cycle, transaction) == "open"
+        if _waits(transaction, person, cycle)
     ]
+
+
+def _waits(transaction: Transaction, person: Principal, cycle: Cycle) -> bool:
+    """Tell whether it waits still: in the window for everybody, and for a body overdue until the screening ends."""
+    return access.phase(cycle, transaction) in ({"open", "screening"} if person.role == "endorser" else {"open"})
 
 
 def _verifications(transaction: Transaction, person: Principal) -> list[Task]:

@@ -61,6 +61,7 @@ def may_read(_peer: Peer, transaction: InTransaction, person: Annotated[str, Que
 def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the scoring service."""
     service = Service("scoring", settings, transports)
-    app = create_service(service, "Scoring", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    routers = [act.routes for act in ACTS]
+    app = create_service(service, "Scoring", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=sheet.revisit)
     app.include_router(questions, include_in_schema=False)
     return app

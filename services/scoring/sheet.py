@@ -234,6 +234,20 @@ def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False)
     return row.Sheet, row.Round, row.Panel, row.Dossier, cycle
 
 
+def revisit(transaction: Transaction, _answer: bytes) -> None:
+    """Raise what a read would where the caller's sheet, panel or dossier, which a stored answer is about, is closed to them now."""
+    caller, given = transaction.actor, transaction.request.path_params
+    if caller is None or "id" not in given:
+        return
+    path = transaction.request.url.path
+    if "/sheets/" in path:
+        own(transaction, UUID(given["id"]), caller.person)
+    elif "/panels/" in path:
+        panel, _ = panel_for(transaction, UUID(given["id"]), caller)
+        if "application" in given:
+            dossier_of(transaction, panel, UUID(given["application"]), caller.person)
+
+
 def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:
     """Select a person's sheets that were not withdrawn, of organisations they are not recused from."""
     return (

@@ -87,7 +87,11 @@ class Walk:
         path = route.path
         for name in route.param_convertors:
             path = path.replace(f"{{{name}}}", VALUES.get(name, str(uuid4())))
-        params = {"cycle": str(uuid4()), "dry_run": "true"} | ({"name": "a.pdf", "requirement": "3.1"} if "attachments" in path else {})
+        params = (
+            {"cycle": str(uuid4())}
+            | ({"dry_run": "true"} if getattr(route, "dry_runs", False) else {})
+            | ({"name": "a.pdf", "requirement": "3.1"} if "attachments" in path else {})
+        )
         given: dict[str, Any] = {"json": SECTION if "/sections/" in path else self.bodies.get(operation)}
         if path.endswith("/attachments"):
             given = {"content": b"%PDF-1.7"}

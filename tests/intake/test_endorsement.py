@@ -73,6 +73,37 @@ def test_a_queue_is_its_body_s_and_tells_what_is_overdue(intake: Intake, award: 
     assert queued(award.client("supervisor", "supervisor-1"), standing="waiting") == {}
 
 
+def test_what_a_body_left_undone_stays_among_its_tasks_with_the_day_it_was_due(intake: Intake, award: Award) -> None:
+    applicant = intake.submitted(15)
+
+    def due(caller: Caller) -> list[str]:
+        return [one["due"] for one in ok(caller.get("/me"))["tasks"] if one["href"].endswith(applicant.path)]
+
+    for moment in (LAST, SCREENING):
+        award.at(moment)
+        assert [datetime.fromisoformat(one) for one in due(intake.town)] == [datetime.fromisoformat(SCREENING)]
+        assert due(award.client("endorser", body="330703102")) == []
+    assert due(applicant.client) == []
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_answer_is_not_given_again_to_who_was_recused_since(intake: Intake, award: Award, several: bool) -> None:  # noqa: FBT001 - a case
+    applicant = intake.submitted(17 + several)
+    award.at(FILING)
+    clerk = award.client("endorser", f"town-clerk-{several}", body=TOWN)
+    key = {"Idempotency-Key": f"recused-since-{several}"}
+    path = "/endorsements" if several else f"{applicant.path}/endorsement"
+    decided = {"decisions": [SIGNED | {"application": applicant.id}]} if several else SIGNED
+    first, again = (clerk.post(path, json=decided, headers=key) for _ in range(2))
+    assert ok(again) == ok(first)
+    assert "idempotent-replayed" in again.headers
+    interest = {"credit_code": applicant.code, "kind": "kinship", "reason": "配偶在该企业任职。"}
+    ok(clerk.put("/me/interests", json={"interests": [interest]}))
+    intake.hear()
+    absent(clerk.get(applicant.path))
+    absent(clerk.post(path, json=decided, headers=key))
+
+
 def test_a_decline_says_why_and_another_body_may_take_it_where_the_rules_say_so(intake: Intake, award: Award) -> None:
     applicant = intake.submitted(20)
     assert endorse(intake, applicant, {"decision": "decline", "remarks": " "}).status_code == 422

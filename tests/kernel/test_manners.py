@@ -88,6 +88,14 @@ def test_a_dry_run_answers_what_would_happen_and_changes_nothing(award: Award, o
     assert cycle_in(office, year, uuid4().hex).status_code == 201
 
 
+def test_a_dry_run_is_refused_where_there_is_none_and_nothing_is_done(office: Caller) -> None:
+    stated = {"code": "dept-dry", "zh": "区试行局", "en": "District Bureau of Trials", "sections": ["G"]}
+    refused = office.post("/endorsing-bodies", json=stated, params={"dry_run": "true"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "dry_run_unsupported")
+    assert "dept-dry" not in office.get("/endorsing-bodies").text
+    assert office.post("/endorsing-bodies", json=stated, params={"dry_run": "false"}).status_code == 201
+
+
 def test_an_unchanged_thing_is_not_sent_twice(office: Caller) -> None:
     made = cycle_in(office, next(YEARS), uuid4().hex).json()
     first = office.get(f"/cycles/{made['id']}")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from regulation.edition import load, names
-from regulation.form import Case, Field, Section, form, missing
+from regulation.form import Case, Field, Section, form, missing, unproved
 
 EDITION = "jindong-2022"
 INDUSTRY, SERVICE, INNOVATOR = Case(True, False, 2026), Case(False, False, 2026), Case(False, True, 2026)  # noqa: FBT003 - named by position
@@ -69,3 +69,23 @@ def test_a_product_has_an_indicator_and_a_repair_its_day() -> None:
     assert lacking(products={"items": [{"name": "机床", "indicators": []}]}) == ["products/items/0/indicators (3.2.4)"]
     incident = EXAMPLES["history"]["incidents"][0] | {"repair": {"confirmed_by": "区市场监督管理局"}}
     assert lacking(history={"incidents": [incident]}) == ["history/incidents/0/repair/confirmed_on (3.4)"]
+
+
+def test_a_proof_that_is_named_must_be_attached() -> None:
+    stated = {"titles": [EXAMPLES["preferences"]["titles"][0] | {"attachment": "a-file"}]}
+    assert lacking(preferences=stated) == ["preferences/titles/0/attachment (3.2.5)"]
+    assert lacking(Case(True, False, 2026, frozenset({"a-file"})), preferences=stated) == []  # noqa: FBT003 - named by position
+
+
+@pytest.mark.parametrize(
+    ("proved", "bare"),
+    [
+        ([], ["certificates/items/0/attachment (3.2.3)", "preferences/titles/0/attachment (3.2.5)"]),
+        (["3.2.5"], ["certificates/items/0/attachment (3.2.3)"]),
+        (["certificates", "3.2.5"], []),
+    ],
+)
+def test_what_nothing_proves_is_told_by_its_clause(proved: list[str], bare: list[str]) -> None:
+    assert [one.named for one in unproved(EDITION, EXAMPLES, proved)] == bare
+    named = {"titles": [{"attachment": "a-file"}]}
+    assert unproved(EDITION, {"preferences": named}, []) == []
