@@ -63,18 +63,24 @@ def authenticate(gateway: Gateway, session: Session, login: str, password: str, 
             _count_failure(account, now)
             return CODE_WRONG
     account.failures, account.locked_until = 0, None
+    log.info("credentials taken", extra={"fact": {"account": str(account.id), "second_factor": account.factor_confirmed_at is not None}})
     return account
 
 
 def _count_failure(account: Account, now: datetime) -> None:
     account.failures += 1
+    log.info("credentials refused", extra={"fact": {"account": str(account.id)}})
     if account.failures >= FAILURES_ALLOWED:
         account.locked_until = now + min(FIRST_LOCK * 2 ** min(account.failures - FAILURES_ALLOWED, 10), LONGEST_LOCK)
         log.warning("account locked", extra={"fact": {"account": str(account.id), "failures": account.failures}})
 
 
 def _count_stray(session: Session, login: str) -> None:
-    """Write as much for a login that nobody has as for one that somebody has, so that the time to answer tells neither."""
+    """Write as much for a login that nobody has as for one that somebody has, so that the time to answer tells neither.
+
+    The login itself is not logged: somebody may have typed a password there.
+    """
+    log.info("credentials refused", extra={"fact": {"account": None}})
     bucket = int.from_bytes(secret_hash(login)[:2], "big") % STRAY_BUCKETS
     counted = insert(StrayFailure).values(bucket=bucket, failures=1)
     session.execute(counted.on_conflict_do_update(index_elements=[StrayFailure.bucket], set_={"failures": StrayFailure.failures + 1}))

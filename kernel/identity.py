@@ -274,6 +274,7 @@ class Policy:
             raise Problem(UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
         principal = await verifier.verify(token)
         if not (self.anonymous or self.admits(principal)):
+            log.info("forbidden", extra={"fact": {"person": principal.person, "role": principal.role, "path": request.url.path}})
             raise Problem(FORBIDDEN)
         request.state.principal = principal
         return principal

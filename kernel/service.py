@@ -35,6 +35,8 @@ from regulation import edition
 
 API = "/api/v1"
 KEPT_FOR_THE_RELAY = 4
+CAUTIOUS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""What every answer says unless it says otherwise: no copy is to stay in a browser or a cache; its type is what it says."""
 RELAY_ENDED = Kind(503, "relay_ended", "本服务的消息传递因故障停止，须重新启动", "This service's relay has ended by a fault; restart it")
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
 
@@ -174,7 +176,9 @@ class Metered:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("latin-1"))]
+                named = {key.lower() for key, _ in message["headers"]}
+                added = [(b"x-request-id", request_id.encode("latin-1")), *(one for one in CAUTIOUS if one[0] not in named)]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
