@@ -26,7 +26,7 @@ SECRET = SecretStr("A" * 43)
 @cache
 def document() -> Mapping[str, Any]:
     """Describe the whole API, as the door does; nothing is connected for that."""
-    settings = Settings.model_validate(NOWHERE | {"service_secret": SECRET, "record_seed": SECRET})
+    settings = Settings.model_validate(NOWHERE | {"service_secret": SECRET, "record_seed": SECRET, "contact_key": SECRET})
     peers = dict.fromkeys(("intake_secret", "scoring_secret", "workflow_secret"), SECRET)
     door = gateway.app.create(GatewaySettings.model_validate(settings.model_dump() | peers))
     makers = {"intake": services.intake.app, "scoring": services.scoring.app, "workflow": services.workflow.app}
