@@ -39,7 +39,7 @@ def write(session: Session, facts: dict[str, Any]) -> None:
 
 def is_sequenced(award: Award) -> bool:
     with service_of(award).sessions() as session:
-        return session.execute(text("select count(*) from unsequenced")).scalar_one() == 0
+        return bool(session.scalar(text("select count(*) from unsequenced")) == 0)
 
 
 def test_facts_that_the_record_could_not_hash_are_refused_and_the_sequencer_goes_on(award: Award) -> None:
