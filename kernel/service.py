@@ -23,6 +23,7 @@ from kernel import logs, problems
 from kernel.checkpoint import Note, record_routes
 from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
+from kernel.errand import Errand
 from kernel.files import open_store
 from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
 from kernel.problems import CATALOGUE, PEER_UNREACHABLE, Kind, Problem
@@ -109,6 +110,7 @@ class Service:
         self.relay = Relay(self.sessions, self.peers, name)
         self.withheld: Withheld = nothing_withheld
         self.revisit: Revisit = revisit_freely
+        self.errands: list[Errand] = []
         self._arrived = ""
         self.registry = CollectorRegistry()
         self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
@@ -132,8 +134,10 @@ class Service:
         return {key["kid"]: key for key in answer.json()["keys"]}
 
     def nudge(self) -> None:
-        """Tell the relay that something was committed."""
+        """Tell the relay, and whoever has an errand, that something was committed."""
         self.relay.nudge()
+        for errand in self.errands:
+            errand.nudge()
 
     def has_received(self, session: Session, expected: str) -> bool:
         """Tell whether every event that the door named (`sender=id,...`) has arrived; what has arrived once is not asked again."""
@@ -228,7 +232,10 @@ def create_service(
         service.check_clock()
         current_default_thread_limiter().total_tokens += 2 * service.settings.pool_size  # a thread for every connection
         service.relay.start()
+        for errand in service.errands:
+            errand.start()
         yield
+        await asyncio.gather(*(errand.stop() for errand in service.errands))
         await service.relay.stop()
         await service.peers.close()
         service.engine.dispose()

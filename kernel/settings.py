@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
@@ -71,6 +71,9 @@ class Settings(BaseSettings):
 
     objections_per_hour: int = 60
     """How many objections, reports and their files one address may send in an hour."""
+
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    """The inner networks (a JSON list, e.g. ["10.20.0.0/16"]) that webhooks may go to; they go to public addresses in any case."""
 
     def database(self) -> URL:
         """Give the URL with its password."""

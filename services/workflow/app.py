@@ -27,6 +27,7 @@ from services.workflow import (
     rules,
     shortlist,
     supervision,
+    webhook,
 )
 from services.workflow.ballot import endpoints as ballot
 from services.workflow.news import LISTENERS
@@ -59,6 +60,7 @@ ACTS = (
     results,
     export,
     correction,
+    webhook,
 )
 
 
@@ -67,5 +69,6 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     service = Service("workflow", settings, transports)
     seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
     app = create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    service.errands.append(webhook.errand(service))
     app.include_router(questions, include_in_schema=False)
     return app

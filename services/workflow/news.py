@@ -16,6 +16,7 @@ from services.workflow.ballot.use_cases import leave_open_votes
 from services.workflow.course import lock_cycle, parameters_of, phase_of
 from services.workflow.notice import let_fall, standing_names
 from services.workflow.tables import Contender, Cycle, Department, Disqualified, Panel, PanelReport, Recusal, StageResult, Undertaking
+from services.workflow.webhook import end_webhooks
 
 
 class Facts(BaseModel):
@@ -215,8 +216,9 @@ def on_department_stated(transaction: Transaction, news: News) -> None:
     transaction.session.execute(insert(Department).values(facts).on_conflict_do_update(index_elements=[Department.code], set_=facts))
 
 
-def on_account_disabled(_transaction: Transaction, _news: News) -> None:
-    """Change nothing: the door refuses the account at once, and a frozen roll keeps its members."""
+def on_account_disabled(transaction: Transaction, news: News) -> None:
+    """End a machine client's webhooks; of a person nothing changes: the door refuses it at once, and a frozen roll keeps its members."""
+    end_webhooks(transaction, news.facts["person"])
 
 
 LISTENERS: dict[str, Listener] = {

@@ -524,6 +524,23 @@ class ResultChange(Base):
     result: Mapped[dict[str, Any]]
 
 
+class Webhook(Base):
+    """To whom changes of the results are brought, and how far: `position` is the last that was taken."""
+
+    __tablename__ = "webhook"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client: Mapped[UUID] = mapped_column(index=True)
+    url: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(default=0)
+    last_failure: Mapped[str | None]
+    tried_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
 class HonourUse(Base):
     """A use of an honour: registered beforehand, or observed by the office (7.4); `broken` is the rule that an observed one broke."""
 
