@@ -89,13 +89,14 @@ class PersonInvitation(Body):
 
 
 class ClientInvitation(Body):
-    """A machine client to admit."""
+    """A machine client to admit; it proves itself by tokens (OAuth), or signs each request with its secret (HMAC)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "client", "name": "区公共数据平台", "scopes": ["results:read"]}]})
 
     kind: Literal["client"]
     name: Name
     scopes: Annotated[list[Literal["results:read"]], Field(min_length=1, max_length=1)]
+    proves_itself_by: Literal["token", "signature"] = "token"
 
 
 Invitation = Annotated[PersonInvitation | ClientInvitation, Field(discriminator="kind")]
@@ -191,9 +192,14 @@ def admit_client(transaction: Transaction, principal: Principal, invitation: Cli
     account = add_account(transaction, kind="client", login=None, name=invitation.name, status="active")
     assert account is not None  # noqa: S101 - a client has no login that could be taken
     secret = token_urlsafe(32)
-    account.secret_hash, account.scopes = secret_hash(secret), list(invitation.scopes)
+    account.scopes = list(invitation.scopes)
+    if invitation.proves_itself_by == "token":
+        account.secret_hash = secret_hash(secret)
+    else:
+        gateway: Gateway = transaction.service
+        account.signing_sealed = gateway.seal.close(secret.encode(), str(account.id))
     transaction.secrets = ("client_secret",)
-    transaction.record("client.admitted", f"account:{account.id}", facts={"scopes": account.scopes})
+    transaction.record("client.admitted", f"account:{account.id}", facts={"scopes": account.scopes, "by": invitation.proves_itself_by})
     return Invited(**answer(transaction, principal, account).model_dump(), client_secret=secret)
 
 
@@ -332,8 +338,13 @@ def rotate_client_secret(account_id: Id, form: RotationForm, inviter: Inviter, t
     if account.kind != "client":
         raise absent()
     secret, until = token_urlsafe(32), wall() + timedelta(hours=form.overlap_hours)
-    account.former_secret_hash, account.former_secret_until = account.secret_hash, until
-    account.secret_hash = secret_hash(secret)
+    account.former_secret_hash, account.former_signing_sealed = account.secret_hash, account.signing_sealed
+    account.former_secret_until = until
+    if account.signing_sealed is None:
+        account.secret_hash = secret_hash(secret)
+    else:
+        gateway: Gateway = transaction.service
+        account.signing_sealed = gateway.seal.close(secret.encode(), str(account.id))
     account.version += 1
     if form.overlap_hours == 0:
         revoke_all(transaction.session, account)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forward import Forwarder
 from gateway.program import Gateway
+from gateway.signature import admitted, signs
 from kernel.database import new_id
 from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
 from kernel.problems import BUSY, TOO_LARGE, Problem, absent, render_problem
@@ -179,8 +180,10 @@ class Door:
             service = service_of(scope["path"])
             if service is None:
                 raise absent()
-            client = client_of(request)
-            if client is None:
+            client, token = client_of(request), None
+            if signs(request):
+                token, receive = await admitted(self.gateway, request, receive)
+            elif client is None:
                 await self._check_caller(request)
             receive = self._bounded(request, receive) if service == "gateway" else receive
         except Problem as problem:
@@ -188,6 +191,8 @@ class Door:
             await render_problem(request, problem)(scope, receive, send)
             return
         added = [(b"x-request-id", request_id.encode()), (ADDRESS, request.client.host.encode() if request.client else b"")]
+        if token is not None:
+            added.append((b"authorization", f"Bearer {token}".encode()))
         if client is not None:
             added.append((CLIENT, client.encode("latin-1")))
         await self._pass_on(service, scope, added, receive, send)

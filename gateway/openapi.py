@@ -47,7 +47,7 @@ SECURITY: Document = {
     },
     "machine": {
         "type": "oauth2",
-        "description": "A machine client.",
+        "description": "A machine client; one that was admitted so signs each request instead (Authorization: HMAC-SHA256 …).",
         "flows": {"clientCredentials": {"tokenUrl": f"{API}/auth/token", "scopes": {"results:read": "Read the results"}}},
     },
 }

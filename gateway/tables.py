@@ -38,6 +38,8 @@ class Account(Base):
     secret_hash: Mapped[bytes | None]
     former_secret_hash: Mapped[bytes | None] = mapped_column(comment="a machine's secret before its last rotation")
     former_secret_until: Mapped[datetime | None] = mapped_column(comment="until when both are good")
+    signing_sealed: Mapped[bytes | None] = mapped_column(comment="the secret of a machine that signs its requests, encrypted")
+    former_signing_sealed: Mapped[bytes | None] = mapped_column(comment="that before its last rotation")
     factor_sealed: Mapped[bytes | None] = mapped_column(comment="the TOTP secret, encrypted")
     factor_confirmed_at: Mapped[datetime | None]
     factor_step: Mapped[int | None] = mapped_column(BigInteger, comment="time step of the last code taken: none is taken twice")
@@ -179,6 +181,16 @@ class Recusal(Base):
 
     person: Mapped[str] = mapped_column(primary_key=True)
     credit_code: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Nonce(Base):
+    """What a signed request carried so that it is taken once."""
+
+    __tablename__ = "nonce"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
 
 
 class StrayFailure(Base):
