@@ -71,6 +71,8 @@ class Transaction:
         self.version: int | None = None
         self.secrets: tuple[str, ...] = ()
         self.told: dict[str, UUID] = {}
+        self.held: object = None
+        """Rows that the session is not to forget while this request lasts: asked for by their keys again, they cost no query."""
 
     def say(self, zh: str, en: str) -> str:
         """Choose what the caller reads, by Accept-Language."""

@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio.from_thread
 from sqlalchemy import ColumnElement, Select, and_, false, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import defer
 
 from kernel.identity import Principal
 from kernel.problems import absent
@@ -23,6 +24,7 @@ from services.intake.tables import (
     Cycle,
     Disqualified,
     FrozenVersion,
+    Organisation,
     Reading,
     Recusal,
     Supervisor,
@@ -85,10 +87,12 @@ def may_see(transaction: Transaction, person: Principal) -> ColumnElement[bool]:
 def find(transaction: Transaction, application: UUID) -> Application:
     """Find an application that this caller may know of; a reviewer only where scoring says so at this moment, failing closed."""
     person = caller(transaction)
-    found = transaction.session.scalar(select(Application).where(Application.id == application, may_see(transaction, person)))
-    if found is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
+    with_both = select(Application, Cycle, Organisation).join(Cycle).join(Organisation).options(defer(Organisation.contacts))
+    row = transaction.session.execute(with_both.where(Application.id == application, may_see(transaction, person))).one_or_none()
+    if row is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
         raise absent()
-    return found
+    transaction.held = row
+    return row[0]
 
 
 def revisit(transaction: Transaction, answer: bytes) -> None:

@@ -228,12 +228,11 @@ def show(transaction: Transaction, application: Application) -> ApplicationAnswe
     """Show an application, and what this caller could do with it now."""
     session = transaction.session
     cycle = session.get_one(Cycle, application.cycle_id)
-    versions = session.execute(select(Section.name, Section.version).where(Section.application_id == application.id))
     transaction.version = application.version
     return ApplicationAnswer(
         **summary(application, session.get_one(Organisation, application.credit_code)),
         phase=access.phase(cycle, transaction),
-        sections=dict.fromkeys(form(cycle.edition), 0) | {row.name: row.version for row in versions},
+        sections=dict.fromkeys(form(cycle.edition), 0) | {section.name: section.version for section in application.sections},
         actions=_actions(transaction, application, cycle),
     )
 

@@ -18,7 +18,7 @@ from regulation.form import Case, Missing, missing
 from services.intake.access import latest
 from services.intake.form import DeclaredIncident
 from services.intake.organisation import OrganisationBody
-from services.intake.tables import Application, Attachment, Cycle, Endorsement, Organisation, Outcome, Section, Verification
+from services.intake.tables import Application, Attachment, Cycle, Endorsement, Organisation, Outcome, Verification
 
 INCIDENTS = TypeAdapter(list[DeclaredIncident])
 
@@ -28,7 +28,6 @@ def assemble(transaction: Transaction, application: Application) -> dict[str, An
     session = transaction.session
     organisation = session.get_one(Organisation, application.credit_code)
     stated = {name: getattr(organisation, name) for name in OrganisationBody.model_fields if name != "contacts"}
-    sections = session.scalars(select(Section).where(Section.application_id == application.id)).all()
     attachments = session.scalars(
         select(Attachment)
         .where(Attachment.application_id == application.id, Attachment.removed_at.is_(None), Attachment.body.is_(None))
@@ -43,7 +42,7 @@ def assemble(transaction: Transaction, application: Application) -> dict[str, An
         "organisation": {"credit_code": application.credit_code}
         | stated
         | {name: stated[name].isoformat() for name in ("registered_on", "in_district_since")},
-        "sections": {section.name: section.content for section in sections},
+        "sections": {section.name: section.content for section in application.sections},
         "attachments": [
             {
                 "id": str(attachment.id),

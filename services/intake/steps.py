@@ -56,6 +56,8 @@ def check_reroute(transaction: Transaction, application: Application, cycle: Cyc
 
     Clause 5.2.
     """
+    if application.submitted == 0:
+        return
     allowed = implementation_rules(cycle.rules).endorsement_decline_reroute
     declined = select(Endorsement.body).where(Endorsement.application_id == application.id, Endorsement.decision == "decline")
     for declined_by in transaction.session.scalars(declined):

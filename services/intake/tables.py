@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import BigInteger, Text
 
 from kernel.database import new_id, service_metadata
@@ -93,6 +93,9 @@ class Application(Base):
     filed_at: Mapped[datetime | None]
     screening_version: Mapped[int] = mapped_column(default=0)
     determination: Mapped[dict[str, Any] | None] = mapped_column(comment="null again once an outcome changes")
+
+    sections: Mapped[list["Section"]] = relationship(viewonly=True)
+    """The sections as they stood when this request first asked; a section is saved by itself."""
 
 
 class Section(Base):
