@@ -6,6 +6,7 @@ ROUNDS: how many times every fault is done; SECONDS: rounds go on until so much 
 import json
 import os
 import random
+import signal
 import sys
 import time
 
@@ -125,6 +126,7 @@ def main() -> int:
     rounds, seconds = int(os.environ.get("ROUNDS") or 1), float(os.environ.get("FAULT_SECONDS") or 0)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whoever ends a run leaves no program, server or disk behind
     with house() as built:
         run = Run(built)
         play_rounds(run, rounds, seconds, seed)

@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.03
 ANSWER_SECONDS = 6.0
 CLIENTS_EACH = 2
+BETWEEN_WRITES_SECONDS = 0.04
+"""So much that a program which starts meanwhile finds a core free."""
 LONG_AGO = "2015-06-03"
 TRAINED = {
     "degree": "bachelor",
@@ -194,7 +196,7 @@ class Load:
                 writer(client, f"{uuid4().hex}")
             except GaveUpError as error:
                 self.journal.surprises.append(f"not acknowledged in {PATIENCE_SECONDS:.0f} s: {error}")
-            self._stopping.wait(chance.uniform(0, 0.02))
+            self._stopping.wait(chance.uniform(0, 2 * BETWEEN_WRITES_SECONDS))
         client.close()
 
     def await_progress(self, since: float, seconds: float) -> list[str]:

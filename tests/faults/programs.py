@@ -70,7 +70,7 @@ class Programs:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own words
                 [sys.executable, "-m", *under, module], cwd=ROOT, env=self.environment(name), stdout=log, stderr=log
             )
-        eventually(lambda: self._answers(name))
+        eventually(lambda: self._answers(name), 60)
 
     def is_running(self, name: ServiceName) -> bool:
         return name in self._running and self._running[name].poll() is None

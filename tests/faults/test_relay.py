@@ -1,4 +1,7 @@
+import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -8,7 +11,8 @@ import pytest
 from embedded import postgres
 from embedded.caller import Caller
 from embedded.product import Secrets
-from tests.faults.programs import Programs, eventually, programs
+from kernel.settings import ServiceName
+from tests.faults.programs import ROOT, Programs, eventually, programs
 
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
@@ -86,3 +90,13 @@ def test_a_request_to_a_service_that_is_away_is_503_with_retry_after_and_names_i
     assert "workflow" in refused.text
     running.start("workflow")
     assert office.get("/cycles").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["gateway", "intake", "scoring", "workflow"])
+def test_an_operator_is_told_what_a_retention_run_would_erase(running: Programs, name: ServiceName) -> None:
+    module = name if name == "gateway" else f"services.{name}"
+    words = [sys.executable, "-m", module, "retention", "--dry-run"]
+    told = subprocess.run(words, cwd=ROOT, env=running.environment(name), capture_output=True, check=True, text=True).stdout  # noqa: S603 - our own words
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [line["keeping"] for line in lines][:1] == ["idempotency"]
+    assert all(line["dry_run"] and line["found"] == 0 for line in lines)
