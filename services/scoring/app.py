@@ -23,6 +23,7 @@ from services.scoring import (
     rubric,
     sheet,
     site,
+    watch,
     what_if,
 )
 from services.scoring.access import may_read_dossier, withheld
@@ -37,6 +38,7 @@ ACTS = (
     rubric,
     reviewer,
     history,
+    watch,
     interest,
     draw,
     panel,

@@ -106,6 +106,21 @@ class Sanction(Base):
     by: Mapped[str]
 
 
+class SupervisionNote(Base):
+    """What the office saw of a reviewer's work in a cycle (2.2.2); `finding` is in_order, concern or breach."""
+
+    __tablename__ = "supervision_note"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    reviewer: Mapped[UUID] = mapped_column(ForeignKey("reviewer.id"), index=True)
+    cycle: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), index=True)
+    finding: Mapped[str]
+    text: Mapped[str]
+    seen_on: Mapped[date]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
 class Recusal(Base):
     """One ground why a person has nothing to do with an organisation (2.4.5); it holds until the office lifts it."""
 

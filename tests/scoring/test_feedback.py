@@ -133,6 +133,27 @@ def test_the_roster_keeps_proofs_and_a_history_that_outlives_the_cycle(award: Aw
     assert [one["year"] for one in history["undertakings"]] == [2028]
 
 
+def test_the_office_notes_how_a_reviewer_works_and_nobody_strikes_a_note(award: Award) -> None:
+    year = Year(award, 2028)
+    year.appoint(*TEAM, leaders=["leader"])
+    [application] = year.close_screening(1)
+    roster = {one["person"]: one["id"] for one in year.office.get("/reviewers", params={"limit": 200}).json()["items"]}
+    where = f"/reviewers/{roster[year.person('second')]}/notes"
+    note = {"cycle": year.id, "finding": "concern", "text": "现场评审迟到", "seen_on": "2026-03-01"}
+    assert refusal(year.office.post(where, json=note)) == (409, "reviewer_not_seated", None)
+    year.form(TEAM, [application])
+    assert refusal(year.office.post(where, json=note | {"seen_on": "2199-01-01"})) == (409, "note_dated_ahead", None)
+    made = year.office.post(where, json=note)
+    assert (made.status_code, made.json()["finding"], made.json()["by"]) == (201, "concern", year.office_person)
+    assert year.office.get(where).json()["items"] == year.supervisor.get(where).json()["items"] == [made.json()]
+    assert year.supervisor.post(where, json=note).status_code == 403
+    assert year.client("second").get(where).status_code == 403
+    for method in ("PATCH", "PUT", "DELETE"):
+        assert year.office.request(method, where).status_code == 405
+    both = award.client("committee", year.person("second"), duties=["office"])
+    assert both.post(where, json=note).status_code == 403
+
+
 def test_a_rubric_is_served_with_what_every_band_means_in_both_languages(award: Award) -> None:
     for name in rubric.names():
         served = award.client().get(f"/rubrics/{name}").json()
