@@ -38,6 +38,15 @@ def promotion_due(published_on: date, last: date | None, p: Parameters) -> date:
     return anniversary(last or published_on, p.promotion_years)
 
 
+def check_demand(due_on: date, today: date) -> None:
+    """Refuse to demand that a misuse be put right by a day that is over.
+
+    Clause 2.2.5.
+    """
+    if due_on < today:
+        raise Refusal("demand_due_past", "2.2.5", due_on=due_on.isoformat())
+
+
 def check_promotion(held_on: date, today: date, *, revoked: bool) -> None:
     """Refuse an entry of what is yet to come, and any for a revoked honour.
 

@@ -72,6 +72,10 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "verified": "已核实",
         "unfounded": "查无实据",
         "kept": "予以保留",
+        "misused": "使用不当",
+        "demanded": "已责令改正",
+        "corrected": "已改正",
+        "settled": "已了结",
     }
 )
 
@@ -235,6 +239,17 @@ REVOCATION = _table(
         **_unchanged(("revoked",), "disclose", None, "7.2"),
     }
 )
+
+
+HONOUR_USE = _table(
+    {
+        ("new", "observe"): ("misused", None, "2.2.5"),
+        **{(state, "demand"): ("demanded", None, "2.2.5") for state in ("misused", "demanded", "corrected")},
+        ("demanded", "correct"): ("corrected", None, "7.4"),
+        **{(state, "settle"): ("settled", None, "2.2.5") for state in ("demanded", "corrected")},
+    }
+)
+"""What follows a use of an honour that breaks a rule."""
 
 
 def cycle(p: Parameters) -> Table:

@@ -33,6 +33,7 @@ def tables() -> Mapping[str, Table]:
         "objection": lifecycle.OBJECTION,
         "award": lifecycle.AWARD,
         "revocation": lifecycle.REVOCATION,
+        "honour_use": lifecycle.HONOUR_USE,
     }
 
 

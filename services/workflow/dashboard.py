@@ -8,18 +8,18 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from kernel.problems import Kind, Problem
-from kernel.requests import Transaction, offer
+from kernel.requests import Transaction, offer, why_not
 from kernel.service import API
-from kernel.wire import Action, Answer
+from kernel.wire import Action, Answer, Why
 from regulation import lifecycle
-from regulation.calendar import day
+from regulation.calendar import day, midnight
 from regulation.launch import check_launch
 from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
 from services.workflow.ballot.use_cases import seen_motions
 from services.workflow.course import ENDED, check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
 from services.workflow.evaluation import check_confirm_evaluation, check_evaluate
-from services.workflow.notice import check_end, check_publish
+from services.workflow.notice import check_end, check_publish, end_of_notice
 from services.workflow.roster import seats_of, supervisors_of
 from services.workflow.shortlist import check_confirm
 from services.workflow.tables import Cycle, Finding, Motion, Panel, PanelReport
@@ -39,6 +39,14 @@ class Waiting(Answer):
     href: str
 
 
+class NoticeForeseen(Answer):
+    """The public notice as planned: when it would end, or why that can't be said, as in a year whose holidays are not published yet."""
+
+    published_on: date
+    ends_at: datetime | None
+    why: Why | None
+
+
 class Dashboard(Answer):
     """What stands before the cycle's next step (`next.why` says what blocks it), who must act, and what is overdue."""
 
@@ -48,6 +56,7 @@ class Dashboard(Answer):
     open_motions: int
     panels_without_report: list[str]
     milestones_overdue: list[str]
+    notice_foreseen: NoticeForeseen | None
     budget_yuan: int | None
 
 
@@ -162,8 +171,19 @@ def dashboard_of(transaction: Transaction, cycle: Cycle, actions: Mapping[str, A
         open_motions=session.scalar(motions) or 0,
         panels_without_report=list(session.scalars(missing)) if stage else [],
         milestones_overdue=[name for name, on in plan_of(cycle).items() if on < day(now) and name not in passed],
+        notice_foreseen=notice_foreseen(transaction, cycle, phase),
         budget_yuan=cycle.budget_yuan,
     )
+
+
+def notice_foreseen(transaction: Transaction, cycle: Cycle, phase: str) -> NoticeForeseen | None:
+    """Count the planned notice's days as the rules say (5.4.2); None without a plan for it, without rules, or once it is due."""
+    on = plan_of(cycle).get("public_notice")
+    if on is None or cycle.rules is None or phase not in PHASES[: PHASES.index("public_notice")]:
+        return None
+    count = partial(end_of_notice, cycle, parameters_of(cycle, transaction.now), midnight(on))
+    why = why_not(transaction, count)
+    return NoticeForeseen(published_on=on, ends_at=None if why else count(), why=why)
 
 
 def waiting_in(transaction: Transaction, cycle: Cycle) -> list[Waiting]:

@@ -555,6 +555,25 @@ class HonourUse(Base):
     observed: Mapped[bool]
     broken: Mapped[str | None]
     clause: Mapped[str | None]
+    state: Mapped[str | None]
+    """Of a broken rule, how far it was followed up, as in the regulation's table; null of a proper use."""
+    due_on: Mapped[date | None]
+    """By when the office demanded that it be put right."""
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class HonourFollowUp(Base):
+    """A step that followed a misuse of an honour: demand, correct or settle (2.2.5, 7.4)."""
+
+    __tablename__ = "honour_follow_up"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    use_id: Mapped[UUID] = mapped_column(ForeignKey("honour_use.id"), index=True)
+    step: Mapped[str]
+    text: Mapped[str]
+    due_on: Mapped[date | None]
+    role: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
 

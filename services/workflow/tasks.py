@@ -90,7 +90,7 @@ def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
     if principal.has_duty("office"):
         found += revocation.duties(transaction, principal)
     if principal.has_duty("office") or principal.role == "applicant":
-        found += honour.duties(transaction, principal)
+        found += [*honour.duties(transaction, principal), *honour.misuses(transaction, principal)]
     return found
 
 

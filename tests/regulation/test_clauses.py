@@ -175,7 +175,7 @@ def test_every_step_and_every_motion_names_a_clause_that_exists() -> None:
         lifecycle.AWARD,
         lifecycle.MEETING,
     ]
-    tables.append(lifecycle.REVOCATION)
+    tables += [lifecycle.REVOCATION, lifecycle.HONOUR_USE]
     assert {step.clause for one in tables for step in one.values()} <= JINDONG.clauses.keys()
 
 

@@ -12,6 +12,7 @@ from regulation.implementation import Share, Voting
 from regulation.lifecycle import (
     APPLICATION,
     AWARD,
+    HONOUR_USE,
     MEETING,
     MOTIONS,
     NAMES,
@@ -42,7 +43,7 @@ TABLES = [
     OBJECTION,
     AWARD,
     REVOCATION,
-    MEETING,
+    HONOUR_USE,
     *map(motion, MOTIONS),
     MEETING,
 ]

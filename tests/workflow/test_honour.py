@@ -52,6 +52,44 @@ def test_an_honour_is_used_with_its_year_and_never_for_a_product(year: Year) -> 
     assert other.post(path, json=USE).status_code == 404
 
 
+def test_a_misuse_is_followed_up_until_it_is_put_right(award: Award, year: Year) -> None:
+    own, office, path = winner(year, 1), year.office, f"/awards/{won(year, 1)}/honour-uses"
+
+    def waits(caller: Caller) -> dict[str, str]:
+        return {task["title"].partition(":")[0]: task["clause"] for task in ok(caller.get("/me"))["tasks"] if task["href"].endswith(path)}
+
+    award.at("2026-10-01T09:00:00+08:00")
+    proper = ok(own.post(path, json=USE))
+    steps = f"{path}/{proper['id']}/follow-ups"
+    refused(office.post(steps, json={"step": "demand", "text": "请改正", "due_on": "2026-10-15"}), "wrong_state", "2.2.5")
+    seen = ok(office.post(path, json=USE | {"promotes_product": True, "observed": True}))
+    assert (seen["state"], seen["actions"]["demand"]["allowed"], seen["actions"]["settle"]["allowed"]) == ("misused", True, False)
+    assert waits(office) == {"Demand that a misuse of the honour be put right": "2.2.5"}
+    assert waits(own) == {}
+    steps = f"{path}/{seen['id']}/follow-ups"
+    demand = {"step": "demand", "text": "请撤下", "due_on": "2026-10-15"}
+    refused(office.post(steps, json=demand | {"due_on": "2026-09-30"}), "demand_due_past", "2.2.5")
+    assert office.post(steps, json=demand | {"due_on": None}).status_code == 422
+    assert own.post(steps, json=demand).status_code == 403
+    assert ok(office.post(steps, json=demand))["due_on"] == "2026-10-15"
+    assert (waits(office), waits(own)) == ({}, {"Put the use of the honour right": "7.4"})
+    award.at("2026-10-15T23:59:59+08:00")
+    assert waits(office) == {}
+    award.at("2026-10-16T00:00:00+08:00")
+    assert waits(office) == {"A misuse of the honour was not put right in time": "2.2.5"}
+    corrected = {"step": "correct", "text": "已撤下"}
+    assert office.post(steps, json=corrected).status_code == 403
+    assert winner(year).post(steps, json=corrected).status_code == 404
+    assert ok(own.post(steps, json=corrected))["state"] == "corrected"
+    assert (waits(office), waits(own)) == ({"Check that a misuse of the honour was put right": "2.2.5"}, {})
+    assert own.post(steps, json={"step": "settle", "text": "了结"}).status_code == 403
+    settled = ok(office.post(steps, json={"step": "settle", "text": "已复查"}))
+    assert (settled["state"], [one["step"] for one in settled["follow_ups"]]) == ("settled", ["demand", "correct", "settle"])
+    refused(office.post(steps, json=demand), "wrong_state", "2.2.5")
+    assert waits(office) == {}
+    award.at(OVER)
+
+
 def test_certificate_and_plaque_have_their_numbers_with_the_year(year: Year) -> None:
     shown = ok(winner(year).get(f"/awards/{won(year)}"))
     assert shown["title"].endswith("2026")

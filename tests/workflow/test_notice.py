@@ -6,7 +6,7 @@ import pytest
 from kernel.problems import Problem
 from services.workflow.notice import is_working_day
 from tests.rig import Award
-from tests.workflow.committee import ok, refused
+from tests.workflow.committee import PLAN, Committee, ok, refused
 from tests.workflow.year import LAST_INSTANT, OVER, WORKING_DAYS, Year, points
 
 FOUR = [{"material": points(700 - place)} for place in range(4)]
@@ -76,6 +76,26 @@ def test_a_year_whose_working_days_are_unknown_refuses_rather_than_guesses(award
     motion = year.ballot({year.names[0]: 5})
     answer = year.notice({year.names[0]: motion}, at="2031-03-03T09:00:00+08:00")
     assert (answer.status_code, answer.json()["code"]) == (409, "working_days_unknown")
+
+
+@pytest.mark.parametrize(
+    ("year_number", "on", "ends", "why"),
+    [(2063, "2026-09-29", "2026-10-15T00:00:00+08:00", None), (2064, "2031-03-03", None, "working_days_unknown")],
+)
+def test_a_plan_shows_when_its_notice_would_end_or_that_nobody_can_say_yet(
+    award: Award, year_number: int, on: str, ends: str | None, why: str | None
+) -> None:
+    award.at("2026-02-20T09:00:00+08:00")
+    committee = Committee(award)
+    cycle = committee.open_cycle(year_number)
+    committee.watch(cycle)
+    planned = ok(committee.edit(committee.office, f"/cycles/{cycle}/plan", PLAN | {"milestones": {"public_notice": on}}))
+    assert planned["dashboard"]["notice_foreseen"] is None  # without rules nobody knows what kind of days count
+    ok(committee.edit(committee.office, f"/cycles/{cycle}/rules", WORKING_DAYS))
+    foreseen = ok(committee.office.get(f"/cycles/{cycle}"))["dashboard"]["notice_foreseen"]
+    found = foreseen["ends_at"] and datetime.fromisoformat(foreseen["ends_at"])
+    assert (foreseen["published_on"], found) == (on, ends and datetime.fromisoformat(ends))
+    assert (foreseen["why"] or {}).get("code") == why
 
 
 def test_a_year_may_end_without_any_winner(award: Award) -> None:

@@ -270,9 +270,11 @@ def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, n
 
 
 def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> Motion:
-    """Close the vote, count every ballot, and settle who won (5.4.2)."""
+    """Close the vote, count every ballot, and settle who won (5.4.2); a dry run asks whether it may be closed, and counts nothing."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
     step = check_motion_step(transaction, cycle, motion, "close")
+    if transaction.dry_run:
+        return motion  # told while votes are still cast, the count would tell when to close, and of a secret vote who voted how
     p, ballots = parameters_of(cycle, transaction.now), ballots_of(transaction, motion)
     counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
     outcomes = [ballot.outcome for ballot in ballots]
@@ -295,7 +297,9 @@ def count(transaction: Transaction, cycle: Cycle, motion: Motion, ballot: Ballot
     found = tally(cycle, motion, ballot, counts, p)
     ballot.tally, ballot.outcome = asdict(found), found.outcome
     shown: object = choices if motion.secret else {vote.person: vote.choice for vote in votes}
-    return {"ballot": str(ballot.id), "application": str(ballot.application), "tally": ballot.tally, "votes": shown}
+    missing = sorted(set(motion.roll) - set(ballot.recused) - {vote.person for vote in votes})
+    facts = {"ballot": str(ballot.id), "application": str(ballot.application), "tally": ballot.tally}
+    return facts | {"votes": shown, "not_voted": missing}
 
 
 def seats_left(transaction: Transaction, cycle: Cycle, award: str) -> int:
