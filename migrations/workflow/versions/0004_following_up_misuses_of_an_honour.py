@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = 'workflow_0003'
-down_revision = 'workflow_0002'
+revision = 'workflow_0004'
+down_revision = 'workflow_0003'
 branch_labels = None
 depends_on = None
 
