@@ -159,7 +159,8 @@ def test_what_waits_is_told_to_whom_it_waits_for(intake: Intake, award: Award) -
         return [task["href"] for task in ok(caller.get("/me"))["tasks"]]
 
     assert f"/api/v1{applicant.path}" in titles(intake.town)
-    award.at(SCREENING)
+    award.at(FILING)
+    ok(intake.town.post(f"{applicant.path}/endorsement", json=ENDORSED))
     assert f"/api/v1{applicant.path}" not in titles(intake.town)
 
 
