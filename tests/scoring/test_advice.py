@@ -174,6 +174,32 @@ def test_a_sheet_rated_as_a_whole_and_a_reviewer_who_tells_nobody_apart_are_to_b
     assert all(person == "d" for kind, person in kinds if kind in {"range_restriction", "central_tendency"})
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_whatever_the_sheets_say_advice_is_finite_and_shares_are_shares(data: st.DataObject) -> None:
+    applications, reviewers = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+    percent = st.sampled_from(data.draw(st.sampled_from([(60,), (0, 100), (55, 60, 65), range(0, 101, 5)])))
+    sheets = [
+        sheet(row * 10 + column, str(row), str(column), data.draw(percent), i4_1_2=data.draw(percent))
+        for row in range(applications)
+        for column in range(reviewers)
+        if data.draw(st.integers(0, 5)) or not (row or column)
+    ]
+    found = advise(evidence(sheets, GBT), {"quality": 610}, 2, draws=60)
+    assert sum(len(part.component.applications) for part in found.parts) == len({one.application for one in sheets})
+    for part in found.parts:
+        for one in part.correlations:
+            assert all(end is None or np.isfinite(end) for end in (one.value, one.low, one.high))
+        if (compared := part.compared) is not None:
+            assert np.isfinite([*compared.found.applicants, *compared.found.severities]).all()
+            assert all(np.isfinite(end).all() for end in (*compared.merit, *compared.severity))
+            assert (compared.merit[0] <= compared.merit[1]).all()
+            assert compared.ranks.sum(axis=0) == pytest.approx(np.ones(len(compared.ranks)))
+            assert all(0 <= share <= 1 for share in (*compared.among_best, *compared.reaches["quality"]))
+    assert all(value is None or np.isfinite(value) for value in found.alphas.values())
+    assert all(np.isfinite(one.value) for one in found.signs)
+
+
 @pytest.mark.parametrize("left_out", [set(), {("2", "c")}])
 def test_sheets_that_are_all_alike_are_no_fault(left_out: set[tuple[str, str]]) -> None:
     pairs = [(application, person) for application in "0123" for person in "abc" if (application, person) not in left_out]

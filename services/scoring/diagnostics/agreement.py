@@ -55,8 +55,9 @@ def correlations(scores: Scores, confidence: float = 0.95) -> list[Correlation]:
     freedom = of_rest * spread**2 / ((n - 1) * (k * absolute * between) ** 2 + (spread - k * absolute * between) ** 2)
     above, below = fdtri(of_rows, freedom, tail), fdtri(freedom, of_rows, tail)
     error = k * columns + (k * n - k - n) * rest
-    low = n * (rows - above * rest) / (above * error + n * rows)
-    high = n * (below * rows - rest) / (error + n * below * rows)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where reviewers agree less than by chance an end may not exist
+        low = n * (rows / above - rest) / (error + n * rows / above)
+        high = n * (below * rows - rest) / (error + n * below * rows)
     single = {
         "ICC1": (one_of(free), *map(one_of, ends["ICC1"])),
         "ICC2": (absolute, low, high),

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 from numpy.typing import NDArray
 
+from regulation.refusal import Language
 from regulation.rubric import FULL, STEP
 from services.scoring.diagnostics.advice import Part
 from services.scoring.diagnostics.use_cases import Basis
@@ -43,7 +45,15 @@ MOST_SHAPES = 8
 LONGEST_NAME = 18
 WIDE, MARGIN_ABOVE, MARGIN_BELOW = 9.0, 0.75, 1.0
 """Inches; margins are counted, not measured, since the server may lack the reader's font."""
-CHARACTER = 11 / 72
+CHARACTER, SMALL = 11 / 72, 9
+LINE: Final[Mapping[Language, int]] = {"zh": 60, "en": 110}
+"""Characters of small print that a line of a chart holds."""
+LABEL = 24
+"""Characters after which a label of the radar is broken."""
+MOST_PLACES = 20
+"""So many places are numbered."""
+BAR = 0.9
+"""Inches right of the shares for what their colours mean."""
 MIDDLE = 0.2
 """Labels of the radar nearer to its middle line than this share of the radius are centred."""
 ONE_AT_A_TIME = threading.Lock()
@@ -71,10 +81,10 @@ def radar(basis: Basis, application: str | None = None) -> bytes:
         columns = [place for place, sheet in enumerate(basis.evidence.sheets) if sheet.application == application]
         shapes = {_name(basis, int(basis.evidence.reviewer[column])): shares[:, column] for column in columns}
         heading = f"{RADAR[basis.language]} · {_short(basis.organisations.get(application, ''))}"
-    figure = Figure(figsize=(10.5, 6))
+    figure = Figure(figsize=(11.5, 6))
     if not shapes:
         return _nothing(basis, figure, heading, NO_SHEETS)
-    axes = figure.add_axes((0.16, 0.12, 0.42, 0.72), projection="polar")
+    axes = figure.add_axes((0.16, 0.12, 0.383, 0.72), projection="polar")
     assert isinstance(axes, PolarAxes)  # noqa: S101 - what the projection gives
     labels = [getattr(category, basis.language) for category in basis.rubric.categories]
     angles = np.linspace(0, 2 * np.pi, len(labels), endpoint=False)
@@ -83,12 +93,12 @@ def radar(basis: Basis, application: str | None = None) -> bytes:
         axes.fill(angles, shape, alpha=0.06)
     axes.set_theta_offset(np.pi / 2)
     axes.set_theta_direction(-1)
-    axes.set_xticks(angles, labels)
+    axes.set_xticks(angles, [textwrap.fill(label, LABEL) for label in labels])
     for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
         label.set_horizontalalignment("center" if abs(np.sin(angle)) < MIDDLE else "left" if angle < np.pi else "right")
     axes.set_ylim(0, FULL)
     axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100 %"], color="grey", fontsize=8)
-    figure.legend(loc="center left", bbox_to_anchor=(0.72, 0.5), frameon=False)
+    figure.legend(loc="center left", bbox_to_anchor=(0.68, 0.5), frameon=False)
     return _finished(basis, figure, heading)
 
 
@@ -105,6 +115,7 @@ def severity(basis: Basis, _application: str | None = None) -> bytes:
         axes.hlines(rows, low, high, color="#7c9cbf", linewidth=3)
         axes.plot(middle, rows, "o", color="#1f4e79")
         axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_yticks(rows, [_name(basis, int(part.component.reviewers[one])) for one in order])
         axes.set_xlabel(SEVERITY_AXIS[basis.language])
 
@@ -123,13 +134,14 @@ def ranks(basis: Basis, _application: str | None = None) -> bytes:
         image = axes.imshow(compared.ranks[order], cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         names = [_short(basis.organisations[basis.evidence.applications[part.component.applications[one]]]) for one in order]
         axes.set_yticks(range(count), names)
-        axes.set_xticks(range(count), [str(place) for place in range(1, count + 1)])
+        numbered = range(0, count, -(-count // MOST_PLACES))
+        axes.set_xticks(numbered, [str(place + 1) for place in numbered])
         axes.set_xlabel(PLACE[basis.language])
         if basis.p.site_review_cap < count:
             axes.axvline(basis.p.site_review_cap - 0.5, color="#b03a2e", linewidth=1.2)
-        axes.figure.colorbar(image, ax=axes, format=lambda share, _: f"{share:.0%}")
+        axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0, 0.03, 1)), format=lambda share, _: f"{share:.0%}")
 
-    return _by_part(basis, RANKS, shades, lambda part: len(part.component.applications))
+    return _by_part(basis, RANKS, shades, lambda part: len(part.component.applications), BAR)
 
 
 CHARTS: Final[Mapping[str, Chart]] = {"radar": radar, "severity": severity, "ranks": ranks}
@@ -152,10 +164,14 @@ def _by_category(basis: Basis) -> NDArray[np.float64]:
     return np.array(rows)
 
 
-def _by_part(basis: Basis, heading: Phrase, draw: Callable[[Axes, Part], None], height: Callable[[Part], int]) -> bytes:
+def _by_part(
+    basis: Basis, heading: Phrase, draw: Callable[[Axes, Part], None], height: Callable[[Part], int], beside: float = 0.27
+) -> bytes:
     parts = [part for part in basis.advice.parts if part.compared is not None]
     heights = [1.1 + 0.34 * height(part) for part in parts]
-    tall = MARGIN_ABOVE + MARGIN_BELOW + sum(heights, 0.5)
+    why = textwrap.wrap(NOT_CONNECTED[basis.language], LINE[basis.language]) if len(basis.advice.parts) > 1 else []
+    above = MARGIN_ABOVE + SMALL / 72 * 1.5 * len(why)
+    tall = above + MARGIN_BELOW + sum(heights, 0.5)
     figure = Figure(figsize=(WIDE, tall))
     if not parts:
         return _nothing(basis, figure, heading[basis.language], TOO_FEW if basis.evidence.sheets else NO_SHEETS)
@@ -163,10 +179,11 @@ def _by_part(basis: Basis, heading: Phrase, draw: Callable[[Axes, Part], None], 
         draw(axes, part)
     longest = max(len(label.get_text()) for axes in figure.axes for label in axes.get_yticklabels())
     figure.subplots_adjust(
-        left=(longest * CHARACTER + 0.25) / WIDE, right=0.97, top=1 - MARGIN_ABOVE / tall, bottom=MARGIN_BELOW / tall, hspace=0.5
+        left=(longest * CHARACTER + 0.25) / WIDE, right=1 - beside / WIDE, top=1 - above / tall, bottom=MARGIN_BELOW / tall, hspace=0.5
     )
-    title = heading[basis.language]
-    return _finished(basis, figure, title if len(basis.advice.parts) == 1 else f"{title}\n{NOT_CONNECTED[basis.language]}")
+    for place, line in enumerate(why):  # line by line: within one text lines are set apart by a font that the reader may not have
+        figure.text(0.5, 1 - (MARGIN_ABOVE - 0.2 + SMALL / 72 * 1.5 * place) / tall, line, ha="center", va="top", fontsize=SMALL)
+    return _finished(basis, figure, heading[basis.language])
 
 
 def _nothing(basis: Basis, figure: Figure, heading: str, why: Phrase) -> bytes:
@@ -175,8 +192,8 @@ def _nothing(basis: Basis, figure: Figure, heading: str, why: Phrase) -> bytes:
 
 
 def _finished(basis: Basis, figure: Figure, heading: str) -> bytes:
-    figure.suptitle(heading, wrap=True)
-    figure.supxlabel(NOTICE[basis.language], fontsize=8, color="#b03a2e")
+    figure.suptitle(heading, y=1 - 0.15 / figure.get_figheight())
+    figure.supxlabel(NOTICE[basis.language], fontsize=SMALL, color="#b03a2e")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None, "Title": heading, "Description": NOTICE[basis.language]})
     return drawn.getvalue()
