@@ -122,10 +122,12 @@ class EvaluationAnswer(Answer):
 
 
 def check_evaluate(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's site report (5.3.3, 7.6)."""
+    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's reports stand (2.3.3, 5.3.3, 7.6)."""
     check_move(transaction, cycle, "evaluate")
     check_undertaken(transaction, transaction.actor, cycle)
-    check_stage(transaction, cycle, "site", contenders(transaction, cycle, "shortlisted"))
+    shortlisted = contenders(transaction, cycle, "shortlisted")
+    check_stage(transaction, cycle, "material", shortlisted)  # a late recusal may have reopened it
+    check_stage(transaction, cycle, "site", shortlisted)
 
 
 def check_confirm_evaluation(transaction: Transaction, cycle: Cycle) -> None:

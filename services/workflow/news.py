@@ -158,11 +158,21 @@ def on_panel(transaction: Transaction, news: News) -> None:
 
 
 def on_report(transaction: Transaction, news: News) -> None:
-    """Keep a panel's newest report on a stage, and its results; one that comes after the stage was closed changes nothing any more."""
+    """Keep a panel's report on a stage, and its results; one that comes after the stage was closed changes nothing any more."""
     facts = Reported.model_validate(news.facts)
+    keep_report(transaction, facts, news, until=f"{facts.stage}_review")
+
+
+def on_report_revised(transaction: Transaction, news: News) -> None:
+    """Keep a revised report until the evaluation: a recusal takes a sheet out of the total, not out of the list that stands (2.4.5)."""
+    keep_report(transaction, Reported.model_validate(news.facts), news, until="site_review")
+
+
+def keep_report(transaction: Transaction, facts: Reported, news: News, until: str) -> None:
+    """Put a report and its results in the place of the panel's earlier ones, unless the cycle has gone past the phase `until`."""
     session = transaction.session
     phase = phase_of(lock_cycle(transaction, facts.cycle), transaction.now)
-    if phase not in PHASES or PHASES.index(phase) > PHASES.index(f"{facts.stage}_review"):
+    if phase not in PHASES or PHASES.index(phase) > PHASES.index(until):
         return
     session.merge(
         PanelReport(
@@ -227,7 +237,7 @@ LISTENERS: dict[str, Listener] = {
     "panel.formed": on_panel,
     "panel.changed": on_panel,
     "panel.reported": on_report,
-    "panel.report_revised": on_report,
+    "panel.report_revised": on_report_revised,
     "recusal.declared": on_recusal_declared,
     "recusal.lifted": on_recusal_lifted,
     "undertaking.given": on_undertaking,

@@ -99,6 +99,21 @@ def test_a_report_after_the_stage_was_closed_changes_nothing(award: Award) -> No
     assert totals == {name: f"{700 - place}.00" for place, name in enumerate(year.names)}
 
 
+def test_a_report_revised_for_a_late_recusal_changes_the_total_but_not_the_list(award: Award) -> None:
+    year = Year(award, 2071, nine()[:2])
+    year.reviewed()
+    year.report("site", year.site)
+    first, other = year.names
+    year.report("material", {other: year.material[other]}, year.names, news="panel.report_revised")
+    refused(year.post("evaluation"), "stage_result_missing", "2.3.3")
+    year.report("material", {first: points(690), other: year.material[other]}, year.names, news="panel.report_revised")
+    totals = {one["application"]: one["total"]["points"] for one in ok(year.post("evaluation"))["applications"]}
+    assert totals == {first: "694.00", other: "699.00"}
+    assert ok(year.office.get(f"/cycles/{year.cycle}/shortlist"))["standings"][0]["score"]["points"] == "700.00"
+    year.report("material", {first: points(1)}, year.names, news="panel.report_revised")
+    assert ok(year.office.get(f"/cycles/{year.cycle}/evaluation"))["applications"][0]["total"]["points"] in {"694.00", "699.00"}
+
+
 def test_a_recused_person_of_the_office_does_not_see_the_organisation(award: Award) -> None:
     year = Year(award, 2067, nine()[:3])
     year.reviewed()

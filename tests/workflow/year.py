@@ -55,7 +55,7 @@ class Year:
     def tell(self, news: str, sender: str = "scoring", /, **facts: object) -> None:
         self.committee.tell(news, sender, cycle=self.cycle, **facts)
 
-    def report(self, stage: str, scores: Mapping[str, int], recommended: Sequence[str] = ()) -> None:
+    def report(self, stage: str, scores: Mapping[str, int], recommended: Sequence[str] = (), news: str = "panel.reported") -> None:
         results = [
             {
                 "application": name, "numerator": score, "denominator": 1, "aggregation": "consensus", "counted": ["s1", "s2", "s3"],
@@ -64,7 +64,7 @@ class Year:
             for name, score in scores.items()
         ]  # fmt: skip
         facts = {"panel": self.panel, "stage": stage, "report": str(uuid4()), "recommended": list(recommended), "results": results}
-        self.tell("panel.reported", **facts)
+        self.tell(news, **facts)
 
     def post(self, act: str, **body: object) -> httpx.Response:
         return self.office.post(f"/cycles/{self.cycle}/{act}", json=body)
