@@ -55,6 +55,9 @@ fuzz: .venv/dev  ## hostile requests by hand and by the OpenAPI document (EXAMPL
 client-check: .venv/embedded  ## lint the API's document, compile a typed client from it and drive the door with it (needs Node.js)
 	@$(PY) -m tests.client
 
+authorization: .venv/dev  ## who sees what, cell by cell, then every check taken out in turn: each is missed (SAMPLE=… for so many)
+	@$(PY) -m tests.authorization.mutants $(if $(SAMPLE),--sample $(SAMPLE))
+
 attack: .venv/dev  ## over 500 forged tokens at every service; ends with its figures
 	@$(PY) -m tests.attack
 

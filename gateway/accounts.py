@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import delete
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
 
 from gateway.account import (
     LOGIN_TAKEN,
@@ -25,17 +26,19 @@ from gateway.account import (
 from gateway.program import Gateway
 from gateway.secret import issue_link, secret_hash
 from gateway.sessions import revoke_all
-from gateway.tables import Account, Activation, Grant, Registration, Sanction
+from gateway.tables import Account, Activation, Grant, OutsideIdentity, Registration, Sanction
 from kernel.clock import wall
 from kernel.database import new_id
 from kernel.identity import Duty, Principal, roles
-from kernel.problems import Problem, absent
+from kernel.problems import Kind, Problem, absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, paginate
 from kernel.service import router
-from kernel.wire import Answer, Body, Id, Name, Page, Reason
+from kernel.wire import Answer, Body, Id, Line, Name, Page, Reason
 
 routes = router("accounts")
 
+ISSUER_UNKNOWN = Kind(422, "issuer_unknown", "没有配置这个身份提供方", "That outside issuer is not among the settings")
+IDENTITY_TAKEN = Kind(409, "identity_taken", "该外部身份已有账户", "That outside identity has an account already")
 LONGEST_OVERLAP_HOURS = 30 * 24
 PEERS = ("intake", "scoring", "workflow")
 
@@ -68,6 +71,13 @@ def _each_role_once(grants: list[GrantForm] | None) -> None:
         raise ValueError("each role once")
 
 
+class OutsidePerson(Body):
+    """A person as an outside issuer knows them."""
+
+    issuer: Annotated[str, Line(200)]
+    subject: Annotated[str, Line(255)]
+
+
 class PersonInvitation(Body):
     """A person to invite."""
 
@@ -81,6 +91,8 @@ class PersonInvitation(Body):
     login: Login
     name: Name
     grants: Grants
+    outside: OutsidePerson | None = None
+    """Who they are to an outside issuer: then they sign in there, and need no password here."""
 
     @model_validator(mode="after")
     def _check(self) -> "PersonInvitation":
@@ -178,12 +190,29 @@ def invite(transaction: Transaction, principal: Principal, invitation: PersonInv
     if account is None:
         raise Problem(LOGIN_TAKEN)
     account.grants = [Grant(**grant.model_dump(), verified_at=transaction.now) for grant in invitation.grants]
+    if invitation.outside is not None:
+        return _link(transaction, principal, account, invitation, invitation.outside)
     gateway: Gateway = transaction.service
     secret, expires_at = issue_link(transaction.session, account, "activation", gateway.settings.activation_lifetime())
     transaction.secrets = ("activation",)
     transaction.record("account.invited", f"account:{account.id}", facts={"grants": _facts(invitation.grants)})
     shown = answer(transaction, principal, account)
     return Invited(**shown.model_dump(), activation=secret, expires_at=expires_at)
+
+
+def _link(
+    transaction: Transaction, principal: Principal, account: Account, invitation: PersonInvitation, outside: OutsidePerson
+) -> Invited:
+    """Let an invited person come in by an outside issuer's word alone."""
+    if outside.issuer not in transaction.service.providers:
+        raise Problem(ISSUER_UNKNOWN)
+    known = insert(OutsideIdentity).values(**outside.model_dump(), account_id=account.id, invited=True).on_conflict_do_nothing()
+    if transaction.session.scalar(known.returning(OutsideIdentity.account_id)) is None:
+        raise Problem(IDENTITY_TAKEN)
+    account.status = "active"
+    facts = {"grants": _facts(invitation.grants), "issuer": outside.issuer}
+    transaction.record("account.invited", f"account:{account.id}", facts=facts)
+    return Invited(**answer(transaction, principal, account).model_dump())
 
 
 def admit_client(transaction: Transaction, principal: Principal, invitation: ClientInvitation) -> Invited:
@@ -213,7 +242,9 @@ def disable(transaction: Transaction, account: Account) -> None:
 
 def enable(transaction: Transaction, account: Account) -> None:
     """Let a disabled account in again."""
-    account.status = "active" if account.password_hash or account.kind == "client" else "pending"
+    outside = select(OutsideIdentity.subject).where(OutsideIdentity.account_id == account.id).limit(1)
+    comes_in = account.password_hash or account.kind == "client" or transaction.session.scalar(outside) is not None
+    account.status = "active" if comes_in else "pending"
     transaction.record("account.enabled", f"account:{account.id}", facts={"person": str(account.id)})
 
 

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.denylist import Denylist
 from gateway.keys import KeyRing
+from gateway.providers import Provider
 from gateway.seal import Seal
 from gateway.secret import Turns
 from gateway.settings import GatewaySettings
@@ -31,6 +32,7 @@ class Gateway(Service):
         self.seal = Seal(settings.record_seed)
         self.keys = KeyRing(self.sessions, self.seal)
         self.signer = Signer(self.keys.current, settings.issuer)
+        self.providers = {one.issuer: Provider(one) for one in settings.outside_issuers}
         self.denylist = Denylist(self.sessions)
         self.turns = Turns(settings.hashes_at_once)
         self.streams: Counter[str] = Counter()

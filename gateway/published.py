@@ -4,6 +4,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 
+from gateway.grants import TOKEN_EXCHANGE
 from kernel.identity import Anyone
 from kernel.requests import Route
 from kernel.service import API
@@ -11,7 +12,7 @@ from kernel.wire import Answer
 
 routes = APIRouter(route_class=Route, tags=["auth"], prefix="/.well-known")
 
-GrantType = Literal["password", "refresh_token", "client_credentials"]
+GrantType = Literal["password", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"]
 
 
 class Jwk(Answer):
@@ -52,12 +53,13 @@ def get_keys(request: Request, _anyone: Anyone) -> Jwks:
 @routes.get("/oauth-authorization-server", operation_id="get_authorization_server")
 def get_authorization_server(request: Request, _anyone: Anyone) -> AuthorizationServer:
     """Say where tokens come from."""
+    exchange: list[GrantType] = [TOKEN_EXCHANGE] if request.app.state.service.providers else []
     base = str(request.base_url).rstrip("/")
     return AuthorizationServer(
         issuer=request.app.state.service.settings.issuer,
         token_endpoint=f"{base}{API}/auth/token",
         jwks_uri=f"{base}/.well-known/jwks.json",
-        grant_types_supported=["password", "refresh_token", "client_credentials"],
+        grant_types_supported=["password", "refresh_token", "client_credentials", *exchange],
         token_endpoint_auth_methods_supported=["client_secret_post", "client_secret_basic"],
         response_types_supported=[],
         scopes_supported=["results:read"],

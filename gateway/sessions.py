@@ -2,7 +2,7 @@
 
 import hmac
 from base64 import b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from secrets import token_urlsafe
@@ -22,7 +22,7 @@ from gateway.secret import secret_hash
 from gateway.tables import Account, Family, Grant, Refresh
 from kernel.clock import wall
 from kernel.database import new_id
-from kernel.identity import ACCESS_LIFETIME, Anyone, Role, SignedIn, service_audience
+from kernel.identity import ACCESS_LIFETIME, LONGEST_OUTSIDE_TOKEN, Role, SignedIn, service_audience
 from kernel.logs import log
 from kernel.problems import Kind, language_of, render
 from kernel.requests import InTransaction, Transaction
@@ -40,6 +40,9 @@ ENROLMENT_REQUIRED = Kind(
     "This role needs a second factor; enrol one first (POST /auth/second-factor)",
 )
 ROLE_REQUIRED = Kind(400, "role_required", "请选择登录身份", "Choose one of your roles to sign in with")
+OUTSIDE_REFUSED = Kind(
+    400, "outside_token_refused", "外部身份凭证无效、已使用或未获准入", "The outside token is wrong, used, or of nobody let in here"
+)
 REFRESH_INVALID = Kind(400, "refresh_token_invalid", "登录已失效，请重新登录", "The sign-in has ended; sign in again")
 CLIENT_WRONG = Kind(401, "client_wrong", "客户端标识或密钥不正确", "The client id or the secret is wrong")
 AUDIENCE_UNKNOWN = Kind(400, "audience_unknown", "没有这个受众", "There is no such audience")
@@ -53,6 +56,7 @@ ERRORS: Mapping[Kind, str] = {
     ENROLMENT_REQUIRED: "invalid_grant",
     PASSWORD_EXPIRED: "invalid_grant",
     ROLE_REQUIRED: "invalid_request",
+    OUTSIDE_REFUSED: "invalid_grant",
     REFRESH_INVALID: "invalid_grant",
     CLIENT_WRONG: "invalid_client",
     AUDIENCE_UNKNOWN: "invalid_target",
@@ -69,12 +73,13 @@ class TokenForm(BaseModel):
         json_schema_extra={"examples": [{"grant_type": "password", "username": "office", "password": "...", "role": "committee"}]},
     )
 
-    grant_type: Annotated[str, Line(40)]
+    grant_type: Annotated[str, Line(64)]
     username: Annotated[str, Line(64, 0)] = ""
     password: Annotated[str, Line(128, 0)] = ""
     code: Annotated[str, Line(16, 0)] = ""
     role: Role | None = None
     refresh_token: Annotated[str, Line(128, 0)] = ""
+    subject_token: Annotated[str, Line(LONGEST_OUTSIDE_TOKEN, 0)] = ""
     client_id: Annotated[str, Line(64, 0)] = ""
     client_secret: Annotated[str, Line(128, 0)] = ""
     audience: Annotated[str, Line(64, 0)] = ""
@@ -243,17 +248,6 @@ def token_form(
 FromForm = Annotated[TokenForm, Depends(token_form)]
 
 
-async def _turn(request: Request, form: FromForm) -> AsyncIterator[None]:
-    if form.grant_type != "password":
-        yield
-        return
-    async with request.app.state.service.turns:
-        yield
-
-
-PasswordTurn = Annotated[None, Depends(_turn, scope="function")]
-
-
 def oauth_refusal(request: Request, refused: Refused) -> Response:
     """Say no as RFC 6749 wants it, and as a problem document as well."""
     kind = refused.kind
@@ -265,22 +259,6 @@ def oauth_refusal(request: Request, refused: Refused) -> Response:
         **refused.facts,
     }
     return render(request, kind.status, {"cache-control": "no-store"}, parts)
-
-
-GRANTS = {"password": sign_in_person, "refresh_token": refresh, "client_credentials": client_token}
-
-
-@routes.post("/auth/token", operation_id="get_token", response_model=TokenAnswer, response_model_exclude_none=True)
-def get_token(
-    request: Request, response: Response, form: FromForm, _anyone: Anyone, _turn: PasswordTurn, transaction: InTransaction
-) -> TokenAnswer | Response:
-    """Sign in (`password`, with a `role`), renew (`refresh_token`), or act as a machine (`client_credentials`)."""
-    grant = GRANTS.get(form.grant_type)
-    outcome = Refused(GRANT_UNSUPPORTED) if grant is None else grant(transaction, form)
-    if isinstance(outcome, Refused):
-        return oauth_refusal(request, outcome)
-    response.headers["cache-control"] = "no-store"
-    return outcome
 
 
 @routes.post("/auth/logout", operation_id="sign_out", status_code=204)

@@ -1,12 +1,57 @@
 """The door's settings, beyond those that every program has."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
-from kernel.identity import Role
+from kernel.identity import Duty, OutsideAlgorithm, Role
 from kernel.settings import ServiceName, Settings
+
+
+class MappedRole(BaseModel):
+    """The role that a claim's value stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["applicant", "endorser", "reviewer", "committee"]
+    duties: tuple[Duty, ...] = ()
+
+
+class OutsideIssuer(BaseModel):
+    """An OpenID provider whose word on who somebody is the door takes; supervisors are the chair's to make, and no claim's (7.1)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str
+    """Its identifier, https (http on this machine alone); its keys are found by discovery."""
+    audience: str
+    """The `aud` of its tokens that are meant for this door: the client id it knows us by."""
+    algorithms: tuple[OutsideAlgorithm, ...] = ("RS256",)
+    """What it signs with; each key is used with its own algorithm alone."""
+    lifetime_minutes: int = 60
+    """Longest life of a token of its that is taken."""
+    provision: bool = False
+    """Let in people whom nobody invited, in the roles that `roles` makes of `role_claim`, anew at each sign-in."""
+    role_claim: str = "role"
+    roles: Mapping[str, MappedRole] = {}
+    """What each value of the claim stands for."""
+    org_claim: str = "org"
+    """The claim with an applicant's credit code."""
+    body_claim: str = "body"
+    """The claim with an endorser's body."""
+    name_claim: str = "name"
+
+    @field_validator("issuer")
+    @classmethod
+    def _check(cls, issuer: str) -> str:
+        found = urlsplit(issuer)
+        if found.scheme != "https" and (found.scheme, found.hostname) not in {("http", "127.0.0.1"), ("http", "localhost")}:
+            raise ValueError("an issuer is an https address")
+        return issuer
 
 
 class GatewaySettings(Settings):
@@ -28,6 +73,8 @@ class GatewaySettings(Settings):
     """After how many days a password must be changed; 0: never."""
     second_factor_roles: frozenset[Role] = frozenset()
     """Roles that sign in with a second factor only (a JSON list, e.g. ["committee", "supervisor"]); anyone may enrol one."""
+    outside_issuers: tuple[OutsideIssuer, ...] = ()
+    """OpenID providers whose tokens the door exchanges for its own (a JSON list)."""
     hashes_at_once: int = 4
     """How many passwords are hashed at the same time (19 MiB each)."""
     refresh_hours: int = 12

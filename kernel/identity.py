@@ -7,11 +7,14 @@ import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import Depends, Request
 from jose import jwk, jwt
@@ -24,16 +27,20 @@ from kernel.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 Role = Literal["applicant", "endorser", "reviewer", "committee", "supervisor"]
 Duty = Literal["office", "chair", "vice_chair", "member"]
 
+OutsideAlgorithm = Literal["RS256", "ES256", "PS256"]
+
 API_AUDIENCE = "quality-award"
 ACCESS_LIFETIME = timedelta(minutes=15)
 CLOCKS_APART_SECONDS = 60
 LONGEST_TOKEN = 4096
+LONGEST_OUTSIDE_TOKEN = 8192
 KEY_REFRESH_SECONDS = 60
 KEYS_KEPT_SECONDS = 600
 CACHED_TOKENS = 10_000
 REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "iat", "exp", "jti"})
 OUR_CLAIMS = frozenset({"role", "duties", "org", "body", "scope"})
 THREE_PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+OUTSIDE_SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 KeySet = Mapping[str, Mapping[str, str]]
@@ -74,10 +81,29 @@ def _not_a_number(_text: str) -> object:
     raise BadToken("not a JSON number")
 
 
-def _json_part(part: str) -> dict[str, Any]:
+def _decoded(part: str) -> bytes:
     raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
         raise BadToken("base64 is not canonical")
+    return raw
+
+
+def _guarded_header(token: str, longest: int) -> dict[str, Any]:
+    """Take a token's form apart: three canonical parts, a header of its own members alone, a `kid` that is text."""
+    if len(token) > longest or not THREE_PARTS.fullmatch(token):
+        raise BadToken("not three base64url parts")
+    head, _, signature = token.split(".")
+    header = _json_part(head)
+    if not {"alg", "kid"} <= header.keys() <= {"alg", "typ", "kid"}:
+        raise BadToken("header")
+    if not isinstance(header["kid"], str):
+        raise BadToken("kid")
+    _decoded(signature)
+    return header
+
+
+def _json_part(part: str) -> dict[str, Any]:
+    raw = _decoded(part)
     parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_not_a_number)
     if not isinstance(parsed, dict):
         raise BadToken("not an object")
@@ -169,17 +195,9 @@ class Verifier:
 
     @staticmethod
     def _header(token: str) -> dict[str, Any]:
-        if len(token) > LONGEST_TOKEN or not THREE_PARTS.fullmatch(token):
-            raise BadToken("not three base64url parts")
-        head, _, signature = token.split(".")
-        header = _json_part(head)
+        header = _guarded_header(token, LONGEST_TOKEN)
         if set(header) != {"alg", "typ", "kid"} or header["typ"] != "at+jwt" or header["alg"] != ALGORITHMS.RS256:
             raise BadToken("header")
-        if not isinstance(header["kid"], str):
-            raise BadToken("kid")
-        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != signature:
-            raise BadToken("base64 is not canonical")
         return header
 
     def _check(self, token: str, header: Mapping[str, Any]) -> Principal:
@@ -226,6 +244,76 @@ class Verifier:
             if fetched.keys() != self._keys.keys():
                 self._keys = {kid: jwk.construct(dict(key), ALGORITHMS.RS256) for kid, key in fetched.items()}
                 self._cache.clear()
+
+
+class OutsideKeys:
+    """The keys of one outside issuer, and the guard of its tokens: the same as for our own, but for who signs, and how."""
+
+    def __init__(self, issuer: str, audience: str, algorithms: Collection[OutsideAlgorithm], lifetime: timedelta) -> None:
+        """Accept tokens of one issuer for one audience."""
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithms = algorithms
+        self._lifetime = lifetime
+        self._keys: dict[str, tuple[str, Any]] = {}
+
+    @staticmethod
+    def issuer_of(token: str) -> str:
+        """Tell whom a token names as its issuer, so that the right keys can try it; nothing is verified."""
+        _guarded_header(token, LONGEST_OUTSIDE_TOKEN)
+        return str(_json_part(token.split(".")[1]).get("iss"))
+
+    def take(self, published: Collection[Mapping[str, Any]]) -> None:
+        """Take the issuer's key set: its public signing keys, each for the one algorithm that it names or its type implies."""
+        found = {}
+        for key in published:
+            kid, kty, curve = key.get("kid"), key.get("kty"), key.get("crv")
+            usual = "RS256" if kty == "RSA" else "ES256" if (kty, curve) == ("EC", "P-256") else None
+            algorithm = key.get("alg", usual)
+            fits = {"RSA": {"RS256", "PS256"}, "EC": {"ES256"} if curve == "P-256" else set()}.get(str(kty), set())
+            if isinstance(kid, str) and key.get("use", "sig") == "sig" and algorithm in fits and "d" not in key:
+                found[kid] = (algorithm, jwk.construct(dict(key) | {"alg": usual}, usual))
+        self._keys = found
+
+    def knows(self, token: str) -> bool:
+        """Tell whether the token names a key that is known; raises `BadToken` for one that is no token."""
+        return _guarded_header(token, LONGEST_OUTSIDE_TOKEN)["kid"] in self._keys
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """Give a good token's claims; raises `BadToken`, or whatever a hostile one provokes in a library."""
+        header = _guarded_header(token, LONGEST_OUTSIDE_TOKEN)
+        if header.get("typ", "JWT") not in {"JWT", "at+jwt"}:
+            raise BadToken("header")
+        algorithm, key = self._keys.get(header["kid"], ("", None))
+        if header["alg"] != algorithm or algorithm not in self._algorithms:
+            raise BadToken("algorithm")
+        told, _, signature = token.rpartition(".")
+        if not _is_signature(algorithm, key, told.encode(), _decoded(signature)):
+            raise BadToken("signature")
+        claims = _json_part(token.split(".")[1])
+        audience = claims.get("aud")
+        alone = audience == self._audience
+        among = isinstance(audience, list) and self._audience in audience and claims.get("azp") == self._audience
+        if claims.get("iss") != self._issuer or not (alone or audience == [self._audience] or among):
+            raise BadToken("issuer or audience")
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not OUTSIDE_SUBJECT.fullmatch(subject):
+            raise BadToken("sub")
+        issued, expires, now = _whole(claims, "iat"), _whole(claims, "exp"), wall().timestamp()
+        begins = _whole(claims, "nbf") if "nbf" in claims else issued
+        if not now < expires <= issued + self._lifetime.total_seconds() or max(issued, begins) > now + CLOCKS_APART_SECONDS:
+            raise BadToken("times")
+        return claims
+
+
+def _is_signature(algorithm: str, key: Any, told: bytes, signature: bytes) -> bool:  # noqa: ANN401 - as jose has it
+    if algorithm != "PS256":
+        return bool(key.verify(told, signature))
+    try:  # python-jose has no PSS
+        key.prepared_key.verify(signature, told, padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def public_jwk(kid: str, key: RSAPublicKey) -> dict[str, str]:

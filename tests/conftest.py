@@ -1,6 +1,8 @@
 """One PostgreSQL a session, one migrated template, one fresh product a test module."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,18 +15,24 @@ TEMPLATE = "template_award"
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    standing = os.environ.get("AWARD_SERVER")  # one that serves many runs, as for the mutants of the authorization
+    if standing:
+        yield postgres.Server(Path(standing) / "socket", (Path(standing) / "password").read_text().strip())
+        return
     with postgres.running(tmp_path_factory.mktemp("postgresql") / "data") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
-    return kept_secrets(tmp_path_factory.mktemp("secrets"))
+    standing = os.environ.get("AWARD_SERVER")
+    return kept_secrets(Path(standing).parent if standing else tmp_path_factory.mktemp("secrets"))
 
 
 @pytest.fixture(scope="session")
 def template(server: postgres.Server, kept: Secrets) -> str:
-    migrated(server, TEMPLATE, kept)
+    if "AWARD_SERVER" not in os.environ:
+        migrated(server, TEMPLATE, kept)
     return TEMPLATE
 
 

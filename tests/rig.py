@@ -35,7 +35,7 @@ class Award:
         self.product = product
         self.address = address
         self._server = server
-        self._database = database
+        self.name = database
         self._callers: list[Caller] = []
 
     def client(
@@ -69,13 +69,13 @@ class Award:
 
     def database(self, schema: str) -> Engine:
         """Give the owner's connection to one schema, for looking at what the record and the rows hold."""
-        url: URL = self._server.admin_url.set(database=self._database)
+        url: URL = self._server.admin_url.set(database=self.name)
         return create_engine(url, connect_args={"options": f"-csearch_path={schema}"})
 
 
 @contextmanager
-def running(server: postgres.Server, template: str, kept: Secrets, folder: Path) -> Iterator[Award]:
-    """Copy the migrated template, and serve the product on a free port until the block ends."""
+def running(server: postgres.Server, template: str, kept: Secrets, folder: Path, *, keep: bool = False) -> Iterator[Award]:
+    """Copy the migrated template, and serve the product on a free port until the block ends; `keep` leaves the database, as a template."""
     database = f"award_{uuid4().hex[:12]}"
     owner = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
     with owner.connect() as connection:
@@ -95,5 +95,5 @@ def running(server: postgres.Server, template: str, kept: Secrets, folder: Path)
         web.should_exit = True
         thread.join(timeout=30)
         with owner.connect() as connection:
-            connection.execute(text(f"drop database {database} with (force)"))
+            connection.execute(text("select 1" if keep else f"drop database {database} with (force)"))
         owner.dispose()
