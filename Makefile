@@ -64,6 +64,9 @@ attack: .venv/dev  ## over 500 forged tokens at every service; ends with its fig
 platform-check: .venv/dev  ## load the results into DuckDB with dlt, incrementally; ends with its figures
 	@$(PY) -m pytest -q -s -m full tests/platform
 
+verify-demo: .venv/dev  ## verify a demo year's bundles, then flip 1,000 bits and forge every kind of value: all found; ends with its figures
+	@$(PY) -m tests.verify
+
 docs: .venv/dev  ## build the documents into ./site; they read with no network
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import accounts, activation, demo, grants, me, published, reference, registration, second_factor, sessions, signins
+from gateway import accounts, activation, bundle, demo, grants, me, published, reference, registration, second_factor, sessions, signins
 from gateway.door import Door
 from gateway.forward import Forwarder
 from gateway.program import Gateway
@@ -27,7 +27,7 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
 
     gateway = Gateway(settings, {"gateway": httpx.ASGITransport(itself), **(transports or {})})
     routers = [grants.routes, sessions.routes, registration.routes, activation.routes, second_factor.routes, accounts.routes]
-    routers += [me.routes, signins.routes, reference.routes]
+    routers += [me.routes, bundle.routes, signins.routes, reference.routes]
     if settings.environment != "production":
         routers.append(demo.routes)
     own = create_service(gateway, "Quality award: accounts", routers, withheld=withheld, tasks=registrations_to_verify)

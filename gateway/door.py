@@ -22,6 +22,7 @@ from kernel.settings import ServiceName
 ROUTES: Mapping[str, ServiceName] = {
     "/cycles/{cycle}/screening-closure": "intake",
     "/cycles/{cycle}/screening": "intake",
+    "/cycles/{cycle}/bundle": "gateway",
     "/cycles/{cycle}/diagnostics": "scoring",
     "/cycles/{cycle}/what-if": "scoring",
     "/applications/{application}/feedback": "scoring",

@@ -1,15 +1,11 @@
 """What anyone may hold against the record: signed checkpoints (C2SP tlog-checkpoint), and proofs of inclusion and consistency."""
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 from sqlalchemy import select
@@ -17,47 +13,16 @@ from sqlalchemy import select
 from kernel import merkle
 from kernel.database import event, leaf
 from kernel.identity import Anyone, SignedIn, Supervisor
+from kernel.note import Note
 from kernel.problems import absent
 from kernel.record import Tree, document, events_after
 from kernel.requests import InTransaction, Limit, Route
 from kernel.wire import Answer
+from kernel.witness import Size, serve_outsiders
 
-ED25519 = b"\x01"
-Size = Annotated[int | None, Query(ge=1, le=2**62, description="the tree's size; as it is now where none is given")]
 NewSize = Annotated[int | None, Query(alias="to", ge=1, le=2**62, description="the later size; as it is now where none is given")]
 OldSize = Annotated[int, Query(alias="from", ge=1, le=2**62, description="the earlier checkpoint's size")]
 LeafHash = Annotated[str, Query(alias="leaf", pattern="^[0-9a-f]{64}$", description="the leaf hash, in hexadecimal")]
-
-
-class Note:
-    """Signs checkpoints as C2SP signed notes, with an Ed25519 key that is this service's own."""
-
-    def __init__(self, name: str, seed: str) -> None:
-        """Take the key's name and its 32 secret bytes in base64url."""
-        self.name = f"quality-award/{name}"
-        self._key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(seed + "=" * (-len(seed) % 4)))
-
-    @cached_property
-    def _public(self) -> bytes:
-        return ED25519 + self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-    @cached_property
-    def _key_id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n" + self._public).digest()[:4]
-
-    @property
-    def verifier_key(self) -> str:
-        """Give the key's public half, as verifiers of signed notes take it."""
-        return f"{self.name}+{self._key_id.hex()}+{base64.b64encode(self._public).decode()}"
-
-    def checkpoint(self, size: int, root: bytes) -> str:
-        """Sign the tree's size and root."""
-        return self.sign(f"{self.name}\n{size}\n{base64.b64encode(root).decode()}\n")
-
-    def sign(self, text: str) -> str:
-        """Sign a text of whole lines; its first line says what it is, so that nothing signed here passes for another thing."""
-        signature = base64.b64encode(self._key_id + self._key.sign(text.encode())).decode()
-        return f"{text}\n\N{EM DASH} {self.name} {signature}\n"
 
 
 class RecordedEvent(Answer):
@@ -147,12 +112,6 @@ def record_routes(name: str, note: Note) -> APIRouter:
         """Give the public key of the checkpoints' signer, as verifiers of signed notes take it."""
         return note.verifier_key
 
-    @routes.get("/checkpoint", operation_id=f"get_{name}_checkpoint", response_class=PlainTextResponse)
-    def get_checkpoint(_anyone: Anyone, transaction: InTransaction) -> str:
-        """Give the record's size and root, signed (C2SP tlog-checkpoint); keep it, and nobody can take anything back unseen."""
-        tree = Tree(transaction.session)
-        return note.checkpoint(tree.size, merkle.root(tree.size, tree.node))
-
     @routes.get("/inclusion", operation_id=f"get_{name}_inclusion")
     def get_inclusion(_anyone: Anyone, transaction: InTransaction, leaf_hash: LeafHash, size: Size = None) -> Inclusion:
         """Prove that a leaf, named by its hash, stands in the record; a leaf hash reveals nothing."""
@@ -193,4 +152,5 @@ def record_routes(name: str, note: Note) -> APIRouter:
         checkpoint = note.checkpoint(tree.size, base64.b64decode(inclusion.root))
         return Receipt(event=document(row), leaf_hash=row.hash.hex(), inclusion=inclusion, checkpoint=checkpoint)
 
+    serve_outsiders(routes, name, note)
     return routes

@@ -76,6 +76,22 @@ received = Table(
     Column("sender", Text, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+witness = Table(
+    "witness",
+    kernel_metadata,
+    Column("key", Text, primary_key=True, comment="the public key, as verifiers of signed notes take it"),
+    Column("name", Text, nullable=False, unique=True),
+    Column("registered_at", DateTime(timezone=True), nullable=False),
+)
+cosignature = Table(
+    "cosignature",
+    kernel_metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, ForeignKey("witness.key"), primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("line", Text, nullable=False, comment="the signature's line of the signed note"),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
 idempotency = Table(
     "idempotency",
     kernel_metadata,

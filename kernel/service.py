@@ -20,12 +20,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel import logs, problems
-from kernel.checkpoint import Note, record_routes
+from kernel.checkpoint import record_routes
 from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
 from kernel.errand import Errand
 from kernel.files import open_store
 from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
+from kernel.note import Note
 from kernel.problems import CATALOGUE, PEER_UNREACHABLE, Kind, Problem
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
@@ -111,6 +112,7 @@ class Service:
         self.withheld: Withheld = nothing_withheld
         self.revisit: Revisit = revisit_freely
         self.errands: list[Errand] = []
+        self.note = Note(name, settings.record_seed.get_secret_value())
         self._arrived = ""
         self.registry = CollectorRegistry()
         self.requests = Counter("requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
@@ -250,8 +252,7 @@ def create_service(
     app.add_exception_handler(ReplayedAnswer, on_replay)
     for router in routers:
         app.include_router(router, prefix=API)
-    note = Note(service.name, service.settings.record_seed.get_secret_value())
-    app.include_router(record_routes(service.name, note), prefix=API)
+    app.include_router(record_routes(service.name, service.note), prefix=API)
     app.include_router(internal_routes(listeners or {}, tasks, service.settings.environment))
     app.include_router(health_routes())
     app.add_middleware(Metered, service=service)

@@ -23,6 +23,7 @@ from services.intake import (
     verification,
 )
 from services.intake.access import revisit, withheld
+from services.intake.bundle import questions
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
@@ -37,4 +38,6 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     service = Service("intake", settings, transports)
     seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
     routers = [act.routes for act in ACTS]
-    return create_service(service, "Intake", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=revisit)
+    app = create_service(service, "Intake", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=revisit)
+    app.include_router(questions, include_in_schema=False)
+    return app

@@ -27,6 +27,7 @@ from services.scoring import (
     what_if,
 )
 from services.scoring.access import may_read_dossier, withheld
+from services.scoring.bundle import questions as bundle
 from services.scoring.diagnostics import endpoints as diagnostics
 from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
@@ -66,4 +67,5 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     routers = [act.routes for act in ACTS]
     app = create_service(service, "Scoring", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=sheet.revisit)
     app.include_router(questions, include_in_schema=False)
+    app.include_router(bundle, include_in_schema=False)
     return app

@@ -36,7 +36,7 @@ from services.scoring.access import (
 )
 from services.scoring.consensus import NOT_REOPENED, NewSignature, StanceAnswer, check_leader, check_stance
 from services.scoring.panel import SOME_ID, PanelId, PanelReader
-from services.scoring.result import Result, result, shown
+from services.scoring.result import Result, hashed, result, shown
 from services.scoring.tables import Cycle, Dossier, Panel, Report, ReportSignature, Round
 
 routes = router("reports")
@@ -196,8 +196,14 @@ def report(transaction: Transaction, key: UUID, leader: Principal, new: NewRepor
     )
     transaction.session.add(made)
     transaction.session.flush()
-    transaction.record("report.drafted", f"panel:{panel.id}", clause=CLAUSES[stage], facts={"report": str(made.id), "stage": stage})
+    drafted = {"report": str(made.id), "stage": stage, "hash": hashed(words_of(made))}
+    transaction.record("report.drafted", f"panel:{panel.id}", clause=CLAUSES[stage], facts=drafted)
     return made
+
+
+def words_of(made: Report) -> dict[str, Any]:
+    """Give what a report's hash in the record is over: its text, whom it recommends, and what was found."""
+    return {"text": made.text, "recommended": made.recommended, "findings": made.findings}
 
 
 def draft_of(transaction: Transaction, panel: Panel, key: UUID) -> Report:

@@ -30,6 +30,7 @@ from services.workflow import (
     webhook,
 )
 from services.workflow.ballot import endpoints as ballot
+from services.workflow.bundle import questions as bundle
 from services.workflow.news import LISTENERS
 from services.workflow.objection import endpoints as objection
 from services.workflow.record import questions, withheld
@@ -71,4 +72,5 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     app = create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
     service.errands.append(webhook.errand(service))
     app.include_router(questions, include_in_schema=False)
+    app.include_router(bundle, include_in_schema=False)
     return app

@@ -125,6 +125,8 @@ def propose_awards(transaction: Transaction, cycle: Cycle, names: Sequence[Notic
         transaction.session.flush()
         facts = {
             "application": str(name.application),
+            "credit_code": name.credit_code,
+            "organisation": name.organisation,
             "award": name.award,
             "prize": prize,
             "certificate": award.certificate,
@@ -153,7 +155,8 @@ def publish_awards(transaction: Transaction, cycle: Cycle, published_on: date, r
         award.version += 1
         record_change(transaction, award, "published")
         tell_honour(transaction, award)
-        transaction.record("award.published", f"award:{award.id}", clause="5.4.3", facts={"published_on": published_on.isoformat()})
+        facts = {"published_on": published_on.isoformat(), "prize": award.prize}
+        transaction.record("award.published", f"award:{award.id}", clause="5.4.3", facts=facts)
     return awards
 
 

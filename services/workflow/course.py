@@ -10,6 +10,7 @@ import rfc8785
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from kernel.bundle import plain
 from kernel.identity import Principal
 from kernel.problems import absent
 from kernel.requests import Transaction
@@ -44,6 +45,18 @@ def rules_hash(document: Mapping[str, Any]) -> str:
 def phase_of(cycle: Cycle, now: datetime) -> str:
     """Tell the phase the cycle is in now."""
     return lifecycle.phase(cycle.phase, cycle.closes, now)
+
+
+def edition_document(name: str, p: Parameters) -> dict[str, Any]:
+    """Give an edition with the parameters that a cycle keeps, as its hash in the record and its bundle have it (8)."""
+    about = edition.load(name)
+    return {
+        "name": name,
+        "title": about.title,
+        "status": about.status,
+        "published_on": about.published_on.isoformat(),
+        "parameters": plain(p),
+    }
 
 
 def plan_of(cycle: Cycle) -> dict[str, date]:

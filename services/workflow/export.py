@@ -15,7 +15,6 @@ from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, func, select, text
 
-from kernel.checkpoint import Note
 from kernel.clock import wall
 from kernel.identity import Platform, Principal
 from kernel.problems import TOO_MANY, Problem
@@ -185,7 +184,7 @@ def manifest_of(service: Service, client: Principal, wanted: Format) -> Manifest
         size += len(chunk)
     at = wall()
     lines = (KIND, wanted, f"position {position}", f"rows {rows}", f"bytes {size}", f"sha256 {digest.hexdigest()}", at.isoformat())
-    note = Note(service.name, service.settings.record_seed.get_secret_value()).sign("".join(f"{line}\n" for line in lines))
+    note = service.note.sign("".join(f"{line}\n" for line in lines))
     return Manifest(format=wanted, position=position, rows=rows, bytes=size, sha256=digest.hexdigest(), made_at=at, note=note)
 
 

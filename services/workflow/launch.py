@@ -7,15 +7,17 @@ from uuid import UUID
 from pydantic import ConfigDict, model_validator
 from sqlalchemy import select
 
+from kernel.bundle import plain
 from kernel.identity import Office, SignedIn
 from kernel.problems import absent
 from kernel.requests import DryRun, InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer, Body, Day, Instant, Line, Words
+from regulation import rubric
 from regulation.calendar import day
 from regulation.endorsement import bodies
 from regulation.launch import check_announcement
-from services.workflow.course import find_cycle, lock_cycle, move, parameters_of
+from services.workflow.course import edition_document, find_cycle, lock_cycle, move, parameters_of, rules_hash
 from services.workflow.dashboard import CycleAnswer, answer_cycle, check_announceable, check_launchable
 from services.workflow.tables import Announcement, Cycle, Department, Notification, Seat
 
@@ -72,10 +74,13 @@ def launch_cycle(transaction: Transaction, cycle_id: UUID) -> Cycle:
     cycle = lock_cycle(transaction, cycle_id)
     check_launchable(transaction, cycle)
     cycle.launched_on = day(transaction.now)
+    p = parameters_of(cycle, transaction.now)
     facts = {
         "year": cycle.year,
         "edition": cycle.edition,
-        "rubric": parameters_of(cycle, transaction.now).rubric,
+        "edition_hash": rules_hash(edition_document(cycle.edition, p)),
+        "rubric": p.rubric,
+        "rubric_hash": rules_hash(plain(rubric.load(p.rubric))),
         "rules": cycle.rules,
         "rules_hash": cycle.rules_hash,
         "launched_on": cycle.launched_on.isoformat(),

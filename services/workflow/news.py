@@ -128,8 +128,12 @@ def on_screening_closed(transaction: Transaction, news: News) -> None:
     transaction.session.add_all(
         [Contender(id=one.application, cycle_id=cycle.id, **one.model_dump(exclude={"application"})) for one in facts.applications]
     )
+    listed = [one.model_dump(mode="json", include={"application", "awards", "fallback", "preferred"}) for one in facts.applications]
     transaction.record(
-        "cycle.phase_changed", f"cycle:{cycle.id}", clause=step.clause, facts={"cycle": str(cycle.id), "phase": step.to, **cycle.screening}
+        "cycle.phase_changed",
+        f"cycle:{cycle.id}",
+        clause=step.clause,
+        facts={"cycle": str(cycle.id), "phase": step.to, **cycle.screening, "applications": listed},
     )
 
 

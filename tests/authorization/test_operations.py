@@ -46,6 +46,7 @@ BESIDE = {
     "GET /internal/tasks",
     "GET /internal/dossier-access",
     "GET /internal/record-readers",
+    "GET /internal/bundle",
 }
 BESIDE |= {f"GET {path}" for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
 BESIDE |= {"GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}

@@ -73,11 +73,20 @@ def receive(transaction: Transaction, cycle: Cycle, notice: Notice | None, new: 
     facts = {
         "cycle": str(cycle.id),
         "notice": str(notice.id) if notice else None,
-        "text_sha256": hashlib.sha256(new.text.encode()).hexdigest(),
+        "application": _name(objection.application),
+        "text_sha256": _digest(new.text),
     }
     transaction.record("objection.received", f"objection:{objection.id}", clause="5.4.2" if notice else "2.2.4", facts=facts)
     transaction.secrets = ("tracking_code",)
     return ObjectionReceipt(id=objection.id, tracking_code=tracking, state=objection.state, received_at=objection.received_at)
+
+
+def _digest(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name(application: UUID | None) -> str | None:
+    return None if application is None else str(application)
 
 
 def object_to_notice(transaction: Transaction, notice_id: UUID, new: NewObjection) -> ObjectionReceipt:
@@ -107,7 +116,13 @@ def investigate(transaction: Transaction, objection_id: UUID, version: int, inve
         objection.state = lifecycle.step(lifecycle.OBJECTION, objection.state, "report").to
         objection.report = investigation.report
     objection.version += 1
-    transaction.record("objection.investigated", f"objection:{objection.id}", clause="2.2.4", facts={"state": objection.state})
+    facts = {
+        "state": objection.state,
+        "application": _name(objection.application),
+        "findings_sha256": _digest(objection.findings),
+        "report_sha256": _digest(objection.report),
+    }
+    transaction.record("objection.investigated", f"objection:{objection.id}", clause="2.2.4", facts=facts)
     return objection
 
 
