@@ -16,7 +16,7 @@ from kernel.wire import Answer
 from regulation.refusal import Refusal
 from regulation.score import Absence, Aggregation, Score, aggregate, sheet_twentieths
 from services.scoring import rounds
-from services.scoring.access import Stage, blind_to, check_secrecy, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
+from services.scoring.access import Stage, check_secrecy, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
 from services.scoring.consensus import agreed_percents, check_agreed, check_signed
 from services.scoring.panel import PanelId, PanelReader
 from services.scoring.sheet import left_out, percents
@@ -136,9 +136,7 @@ def get_results(key: PanelId, reader: PanelReader, transaction: InTransaction, s
     report = transaction.session.scalar(reports.where(Report.stage == stage) if stage else reports)
     if report is None:
         raise absent()
-    blind = blind_to(transaction.session, reader.person)
-    visible = dossiers_of(transaction, panel, reader.person)
-    seen = [dossier.application for dossier in visible if (dossier.application, report.stage) not in blind]
+    seen = [dossier.application for dossier in dossiers_of(transaction, panel, reader.person)]
     query = select(Round).where(Round.panel == key, Round.stage == report.stage, Round.application.in_(seen)).order_by(Round.application)
     held = {str(found.application): found for found in transaction.session.scalars(query)}
     items = []

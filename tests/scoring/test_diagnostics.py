@@ -152,6 +152,9 @@ def test_what_if_moves_whoever_other_rules_move_and_nothing_else(year: Year, pan
     out = [one for one in fewer["applications"] if one["moves"]]
     assert [one["then"]["listed"] for one in out] == [False] * len(out)
     assert len([one for one in fewer["applications"] if one["then"]["listed"]]) == 2
+    trimmed = year.office.get(where, params={"material_weight": 1, "site_weight": 3, "aggregation": "trimmed_mean"}).json()
+    assert (trimmed["then"]["aggregation"], trimmed["then"]["material_weight"], trimmed["then"]["site_weight"]) == ("trimmed_mean", 1, 3)
+    assert {one["gained"]["points"] for one in trimmed["applications"]} == {"0.00"}
     consensus = year.office.get(where, params={"aggregation": "consensus"}).json()
     assert {one["then"]["unscored"] for one in consensus["applications"]} == {"consensus_missing"}
     assert refusal(year.office.get(where, params={"material_weight": 0, "site_weight": 0}))[:2] == (422, "weights_zero")
