@@ -278,6 +278,9 @@ def list_queue(
     if caller.role == "endorser" and body not in {None, caller.body}:
         raise absent()
     found, following = paginate(transaction.session, queue(transaction, caller, body, cycle, standing), Application.id, cursor, limit)
+    latest = and_(FrozenVersion.application_id == Application.id, FrozenVersion.number == Application.submitted)
+    beside = select(FrozenVersion, Cycle).select_from(Application).join(FrozenVersion, latest).join(Cycle, Cycle.id == Application.cycle_id)
+    transaction.held = transaction.session.execute(beside.where(Application.id.in_([one.id for one in found]))).all()
     return Page(items=[_queued(transaction, caller, one) for one in found], next_cursor=following)
 
 

@@ -1,6 +1,6 @@
 """The roster of reviewers: appointment, changes, discipline (2.2.2, 2.4, 7.6)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -22,7 +22,7 @@ from regulation.calendar import day
 from regulation.conduct import check_undertaking
 from regulation.qualification import Degree, Qualifications, Standard, check_appointment
 from services.scoring import rounds
-from services.scoring.access import Person, check_watching, recusals_of
+from services.scoring.access import Person, check_watching
 from services.scoring.tables import Disqualified, Recusal, Reviewer, Sanction
 
 routes = router("reviewers")
@@ -168,21 +168,37 @@ class ReviewerAnswer(Answer):
     actions: dict[str, Action]
 
 
-def show(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
-    """Answer with a reviewer as the office sees them."""
-    sanctions = transaction.session.scalars(select(Sanction).where(Sanction.reviewer == reviewer.id).order_by(Sanction.id))
-    interests = transaction.session.scalars(
-        select(Recusal).where(Recusal.person == reviewer.person, Recusal.lifted_at.is_(None)).order_by(Recusal.id)
-    )
+def show(transaction: Transaction, reviewers: Sequence[Reviewer]) -> list[ReviewerAnswer]:
+    """Answer with reviewers as the office sees them."""
+    persons, caller = [one.person for one in reviewers], transaction.actor.person if transaction.actor else ""
+    standing = select(Recusal).where(Recusal.person.in_({caller, *persons}), Recusal.lifted_at.is_(None)).order_by(Recusal.id)
+    interests: dict[str, list[Recusal]] = {}
+    for interest in transaction.session.scalars(standing):
+        interests.setdefault(interest.person, []).append(interest)
+    sanctions: dict[UUID, list[Sanction]] = {}
+    of_all = select(Sanction).where(Sanction.reviewer.in_([one.id for one in reviewers])).order_by(Sanction.id)
+    for sanctioned in transaction.session.scalars(of_all):
+        sanctions.setdefault(sanctioned.reviewer, []).append(sanctioned)
+    own = {one.credit_code for one in interests.get(caller, [])}
+    return [
+        _shown(
+            transaction,
+            one,
+            sanctions.get(one.id, []),
+            [interest for interest in interests.get(one.person, []) if one.person == caller or interest.credit_code not in own],
+        )
+        for one in reviewers
+    ]
+
+
+def _shown(transaction: Transaction, reviewer: Reviewer, sanctions: Sequence[Sanction], interests: Sequence[Recusal]) -> ReviewerAnswer:
     href = f"/api/v1/reviewers/{reviewer.id}"
     office = transaction.actor is not None and transaction.actor.has_duty("office")
-    own = recusals_of(transaction.session, [transaction.actor.person] if transaction.actor else [])
-    unnamed = {one.organisation for one in own} if transaction.actor and transaction.actor.person != reviewer.person else set()
     return ReviewerAnswer.model_validate(
         {
             **{name: getattr(reviewer, name) for name in ReviewerAnswer.model_fields if hasattr(reviewer, name)},
-            "recused_from": sorted({one.organisation for one in recusals_of(transaction.session, [reviewer.person])} - unnamed),
-            "interests": [ReviewerInterest.model_validate(one) for one in interests if one.credit_code not in unnamed],
+            "recused_from": sorted({one.credit_code for one in interests}),
+            "interests": [ReviewerInterest.model_validate(one) for one in interests],
             "unproven": [clause for clause in CLAUSES if clause not in {proof["clause"] for proof in reviewer.proofs}],
             "sanctions": [SanctionEntry.model_validate(one) for one in sanctions],
             "actions": {
@@ -301,7 +317,7 @@ def get_reviewers(
     if category is not None:
         query = query.where(Reviewer.categories.contains([category]))
     found, following = paginate(transaction.session, query, Reviewer.id, cursor, limit)
-    return Page(items=[show(transaction, reviewer) for reviewer in found], next_cursor=following)
+    return Page(items=show(transaction, found), next_cursor=following)
 
 
 @routes.get("/reviewers/{id}", operation_id="get_reviewer")
@@ -329,4 +345,4 @@ def post_sanction(key: ReviewerId, new: NewSanction, office: Office, transaction
 def tagged(transaction: Transaction, reviewer: Reviewer) -> ReviewerAnswer:
     """Answer with a reviewer and the version that an edit starts from."""
     transaction.version = reviewer.version
-    return show(transaction, reviewer)
+    return show(transaction, [reviewer])[0]

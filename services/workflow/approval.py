@@ -13,7 +13,7 @@ from kernel.requests import DryRun, InTransaction, Transaction, offer
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Day, Id, Line, Name
 from regulation.notice import check_approval, check_government_document, check_publication
-from services.workflow.award import AwardAnswer, drop_proposed_awards, propose_awards, publish_awards, show_award
+from services.workflow.award import AwardAnswer, drop_proposed_awards, propose_awards, publish_awards, show_awards
 from services.workflow.course import check_insight, check_move, check_scan, find_cycle, hidden_from_caller, lock_cycle, move
 from services.workflow.notice import let_fall, standing_names
 from services.workflow.objection.use_cases import OPEN
@@ -168,7 +168,7 @@ def publish(transaction: Transaction, cycle_id: UUID, new: NewPublication) -> Pu
 def _awards(transaction: Transaction, cycle: Cycle) -> list[AwardAnswer]:
     seen = (Award.state != "proposed") | Award.credit_code.not_in(hidden_from_caller(transaction, cycle))
     found = transaction.session.scalars(select(Award).where(Award.cycle_id == cycle.id, seen).order_by(Award.certificate))
-    return [show_award(transaction, award) for award in found]
+    return show_awards(transaction, found.all())
 
 
 def show_decision(transaction: Transaction, cycle: Cycle, decision: GovernmentDecision) -> ApprovalAnswer:

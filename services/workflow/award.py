@@ -3,7 +3,7 @@
 A revoked one stays, and says so (7.2, 7.5).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Annotated
@@ -220,35 +220,56 @@ def find_award(transaction: Transaction, watcher: Principal, award_id: UUID) -> 
     return award
 
 
-def payments_of(transaction: Transaction, award: Award) -> Sequence[Payment]:
-    """Load an award's payments."""
-    return transaction.session.scalars(select(Payment).where(Payment.award_id == award.id).order_by(Payment.id)).all()
+Money = tuple[Sequence[Payment], int]
+"""The payments for an award, and what came back of its prize in yuan."""
 
 
-def paid_for(transaction: Transaction, award: Award) -> int:
+def money_of(transaction: Transaction, awards: Collection[Award]) -> Mapping[UUID, Money]:
+    """Load what was paid for awards and what came back of it."""
+    keys = [award.id for award in awards]
+    payments: dict[UUID, list[Payment]] = {key: [] for key in keys}
+    for payment in transaction.session.scalars(select(Payment).where(Payment.award_id.in_(keys)).order_by(Payment.id)):
+        if payment.award_id is not None:
+            payments[payment.award_id].append(payment)
+    recovered = select(RevocationCase.award_id, func.sum(Recovery.amount)).join(Recovery, Recovery.case_id == RevocationCase.id)
+    by_award = recovered.where(RevocationCase.award_id.in_(keys)).group_by(RevocationCase.award_id)
+    back = {key: int(amount) for key, amount in transaction.session.execute(by_award)}
+    return {key: (payments[key], back.get(key, 0)) for key in keys}
+
+
+def paid_and_recovered(transaction: Transaction, award: Award) -> tuple[int, int]:
+    """Give what was paid for an award and what came back of it, in yuan."""
+    payments, recovered = money_of(transaction, [award])[award.id]
+    return paid_for(award, payments), recovered
+
+
+def paid_for(award: Award, payments: Iterable[Payment]) -> int:
     """Give what was paid for an award in yuan; an imported one's prize was paid before this system was in use."""
-    return award.prize if award.cycle_id is None else sum(payment.amount for payment in payments_of(transaction, award))
+    return award.prize if award.cycle_id is None else sum(payment.amount for payment in payments)
 
 
-def recovered_of(transaction: Transaction, award: Award) -> int:
-    """Give what came back of an award's prize, in yuan."""
-    statement = select(func.coalesce(func.sum(Recovery.amount), 0)).join(RevocationCase, RevocationCase.id == Recovery.case_id)
-    return int(transaction.session.scalar(statement.where(RevocationCase.award_id == award.id)) or 0)
-
-
-def check_pay(transaction: Transaction, award: Award, amount: int = 1) -> None:
+def check_pay(award: Award, payments: Iterable[Payment], amount: int = 1) -> None:
     """Refuse money for an award that is not one of a cycle's published ones, or more than its prize in all (6.1)."""
-    paid = sum(payment.amount for payment in payments_of(transaction, award))
+    paid = sum(payment.amount for payment in payments)
     check_payable(published=award.state == "published" and award.cycle_id is not None, paid=paid, prize=award.prize, amount=amount)
 
 
 def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
     """Give an award with its payments."""
-    payments = payments_of(transaction, award)
+    return show_awards(transaction, [award])[0]
+
+
+def show_awards(transaction: Transaction, awards: Collection[Award]) -> list[AwardAnswer]:
+    """Give awards with their payments."""
+    money = money_of(transaction, awards)
+    return [_shown(transaction, award, *money[award.id]) for award in awards]
+
+
+def _shown(transaction: Transaction, award: Award, payments: Sequence[Payment], recovered: int) -> AwardAnswer:
     actions = {}
     if transaction.actor is not None and transaction.actor.has_duty("office"):
         href = f"{API}/awards/{award.id}/payments"
-        actions["pay"] = offer(transaction, "POST", href, lambda: check_pay(transaction, award))
+        actions["pay"] = offer(transaction, "POST", href, lambda: check_pay(award, payments))
     return AwardAnswer(
         id=award.id,
         version=award.version,
@@ -271,8 +292,8 @@ def show_award(transaction: Transaction, award: Award) -> AwardAnswer:
         revoked_on=award.revoked_on,
         revocation_clause=award.revocation_clause,
         revocation_document=award.revocation_document,
-        paid=paid_for(transaction, award),
-        recovered=recovered_of(transaction, award),
+        paid=paid_for(award, payments),
+        recovered=recovered,
         payments=[PaymentAnswer.model_validate(payment) for payment in payments],
         actions=actions,
     )
@@ -299,7 +320,7 @@ def list_awards(
     if credit_code is not None:
         statement = statement.where(Award.credit_code == credit_code)
     found, following = paginate(transaction.session, statement, Award.id, cursor, limit)
-    return Page(items=[show_award(transaction, award) for award in found], next_cursor=following)
+    return Page(items=show_awards(transaction, found), next_cursor=following)
 
 
 @routes.get("/awards/{award_id}", operation_id="get_award")

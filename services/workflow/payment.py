@@ -13,7 +13,7 @@ from kernel.service import router
 from kernel.wire import Answer, Body, Day, Line, Name, Page
 from regulation.calendar import day
 from regulation.prize import check_payment_day
-from services.workflow.award import AwardAnswer, PaymentAnswer, check_pay, payments_of, show_award
+from services.workflow.award import AwardAnswer, PaymentAnswer, check_pay, money_of, show_award
 from services.workflow.course import check_insight, find_cycle, lock_cycle
 from services.workflow.tables import Award, Cycle, Payment, Recovery, RevocationCase
 
@@ -71,8 +71,9 @@ def pay(transaction: Transaction, award_id: UUID, new: NewPayment) -> Award:
     award = transaction.session.get(Award, award_id, with_for_update=True)
     if award is None:
         raise absent()
-    check_pay(transaction, award, new.amount)
-    if any(payment.voucher == new.voucher for payment in payments_of(transaction, award)):
+    payments, _ = money_of(transaction, [award])[award.id]
+    check_pay(award, payments, new.amount)
+    if any(payment.voucher == new.voucher for payment in payments):
         raise Problem(VOUCHER_USED, voucher=new.voucher)
     check_payment_day(new.paid_on, award.approved_on, day(transaction.now))
     by = transaction.actor.person if transaction.actor else ""

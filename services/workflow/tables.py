@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import Text
 
 from kernel.database import new_id, service_metadata
@@ -420,6 +420,8 @@ class Objection(Base):
     removed: Mapped[bool | None]
     dismissal: Mapped[str | None]
     settled_at: Mapped[datetime | None]
+    notice: Mapped[Notice | None] = relationship(viewonly=True)
+    contact: Mapped["ObjectionContact | None"] = relationship(viewonly=True)
 
 
 class ObjectionContact(Base):

@@ -111,7 +111,7 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     hidden = hidden_from(transaction, principal, cycle)
     waiting = waiting.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
     for objection in transaction.session.scalars(waiting.order_by(Objection.id).limit(50)):
-        href, due = f"{API}/objections/{objection.id}", due_of(transaction, objection)
+        href, due = f"{API}/objections/{objection.id}", due_of(objection)
         title = (
             transaction.say("调查核实异议", "Investigate the objection")
             if objection.notice_id

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from kernel.identity import Anyone, Office, Principal
 from kernel.problems import absent
@@ -12,7 +13,7 @@ from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Trans
 from kernel.service import API, router
 from kernel.wire import Page
 from regulation import lifecycle
-from services.workflow.course import check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle
+from services.workflow.course import check_secrets, find_cycle, hidden_from, lock_cycle
 from services.workflow.objection.schemas import (
     DismissalResults,
     Dismissals,
@@ -36,17 +37,16 @@ from services.workflow.objection.use_cases import (
     tracking_hash,
 )
 from services.workflow.stage import Insider
-from services.workflow.tables import Objection, ObjectionContact
+from services.workflow.tables import Objection
 
 
 def show_objection(transaction: Transaction, principal: Principal, objection: Objection) -> ObjectionAnswer:
-    """Give a case; who objected is for the office alone."""
+    """Give a case, to one who was asked for the undertaking before; who objected is for the office alone."""
     office = principal.has_duty("office")
-    contact = transaction.session.get(ObjectionContact, objection.id) if office else None
+    contact = objection.contact if office else None
     here = f"{API}/objections/{objection.id}"
 
     def check(action: str) -> object:
-        check_undertaken(transaction, principal, find_cycle(transaction, objection.cycle_id))
         return lifecycle.step(lifecycle.OBJECTION, objection.state, action)
 
     actions = {
@@ -65,7 +65,7 @@ def show_objection(transaction: Transaction, principal: Principal, objection: Ob
         text=objection.text,
         state=objection.state,
         received_at=objection.received_at,
-        due=due_of(transaction, objection),
+        due=due_of(objection),
         overdue=is_overdue(transaction, objection),
         findings=objection.findings,
         report=objection.report,
@@ -115,7 +115,9 @@ def list_objections(
     found = find_cycle(transaction, cycle)
     check_secrets(transaction, insider, found)
     hidden = hidden_from(transaction, insider, found)
-    statement = select(Objection).where(Objection.cycle_id == cycle)
+    statement = select(Objection).where(Objection.cycle_id == cycle).options(selectinload(Objection.notice))
+    if insider.has_duty("office"):
+        statement = statement.options(selectinload(Objection.contact))
     if hidden:
         statement = statement.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
     if state is not None:

@@ -36,17 +36,16 @@ UNINVESTIGATED = ("received", "investigating")
 RUNNING = ("eligible", "shortlisted", "candidate")
 
 
-def due_of(transaction: Transaction, objection: Objection) -> datetime | None:
+def due_of(objection: Objection) -> datetime | None:
     """Tell by when an investigation is to be over: as the office set it, else when the notice is."""
     if objection.due_on is not None:
         return midnight(objection.due_on + timedelta(days=1))
-    notice = transaction.session.get(Notice, objection.notice_id) if objection.notice_id else None
-    return notice.ends_at if notice else None
+    return objection.notice.ends_at if objection.notice else None
 
 
 def is_overdue(transaction: Transaction, objection: Objection) -> bool:
     """Tell whether an investigation should be over and is not."""
-    due = due_of(transaction, objection)
+    due = due_of(objection)
     return objection.state in UNINVESTIGATED and due is not None and transaction.now >= due
 
 

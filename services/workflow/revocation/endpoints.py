@@ -12,7 +12,7 @@ from kernel.service import API, router
 from kernel.wire import Page
 from regulation import lifecycle
 from regulation.revocation import amount_to_recover, clause_of
-from services.workflow.award import paid_for, recovered_of, visible_to
+from services.workflow.award import paid_and_recovered, visible_to
 from services.workflow.course import note_reading
 from services.workflow.results import title_of
 from services.workflow.revocation.schemas import (
@@ -47,7 +47,7 @@ Investigator = Annotated[Principal, roles("committee", "supervisor", duties=("of
 def show_case(transaction: Transaction, case: RevocationCase) -> CaseAnswer:
     """Give a case with what it still waits for, and what the office could do with it."""
     award = transaction.session.get_one(Award, case.award_id)
-    paid, recovered = paid_for(transaction, award), recovered_of(transaction, award)
+    paid, recovered = paid_and_recovered(transaction, award)
     here, caller = f"{API}/revocation-cases/{case.id}", transaction.actor
     actions = {}
     if caller is not None and caller.has_duty("office"):

@@ -24,7 +24,7 @@ from regulation.revocation import (
     clause_of,
     disclosures,
 )
-from services.workflow.award import check_revocable, paid_for, recovered_of, revoke_award
+from services.workflow.award import check_revocable, paid_and_recovered, revoke_award
 from services.workflow.course import check_insight, check_scan, find_cycle
 from services.workflow.honour import terms_of
 from services.workflow.revocation.schemas import NewCase, NewDisclosure, NewRecovery, RevocationDecision, Verification
@@ -129,7 +129,7 @@ def decide(transaction: Transaction, office: Principal, case_id: UUID, new: Revo
     case.state, case.document_number, case.dated, case.scan_id = step.to, new.document_number, new.dated, new.scan
     case.decided_at = transaction.now
     case.version += 1
-    facts = new.model_dump(mode="json") | {"award": str(award.id), "to_recover": paid_for(transaction, award)}
+    facts = new.model_dump(mode="json") | {"award": str(award.id), "to_recover": paid_and_recovered(transaction, award)[0]}
     transaction.record("revocation.decided", f"revocation_case:{case.id}", clause=clause_of(ground), facts=facts)
     if new.decision == "revoke":
         revoke_award(transaction, award, clause_of(ground), new.document_number, new.dated)
@@ -153,7 +153,7 @@ def outstanding(transaction: Transaction, case: RevocationCase, award: Award) ->
         return []
     back = {recovery.item for recovery in recoveries_of(transaction, case)}
     told = {disclosure.kind for disclosure in disclosures_of(transaction, case)}
-    money = ["prize"] if amount_to_recover(paid_for(transaction, award), recovered_of(transaction, award)) else []
+    money = ["prize"] if amount_to_recover(*paid_and_recovered(transaction, award)) else []
     return money + [one for one in OBJECTS if one not in back] + [one for one in disclosures(ground_of(case)) if one not in told]
 
 
@@ -171,7 +171,8 @@ def recover(transaction: Transaction, office: Principal, case_id: UUID, new: New
         raise Problem(RETURNED)
     if new.voucher is not None and any(one.voucher == new.voucher for one in before):
         raise Problem(BOOKED, voucher=new.voucher)
-    amount_to_recover(paid_for(transaction, award), recovered_of(transaction, award) + (new.amount or 0))
+    paid, recovered = paid_and_recovered(transaction, award)
+    amount_to_recover(paid, recovered + (new.amount or 0))
     check_follow_up_day(ground_of(case), new.recovered_on, case.dated or new.recovered_on, day(transaction.now))
     given = new.model_dump(exclude={"amount"})
     transaction.session.add(Recovery(case_id=case.id, **given, amount=new.amount or 0, by=office.person, at=transaction.now))
