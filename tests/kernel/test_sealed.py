@@ -69,7 +69,7 @@ def test_without_a_key_nothing_is_kept_in_the_clear(engine: Engine) -> None:
         connection.execute(insert(PEOPLE).values(id=1, contact=SECRET))
 
 
-@pytest.mark.parametrize("given", ["short", token_urlsafe(31), token_urlsafe(33)])
+@pytest.mark.parametrize("given", ["short", "A" * 42, "A" * 44])
 def test_a_key_of_another_length_is_refused(given: str) -> None:
     with pytest.raises(SealError, match="32 secret bytes"):
         Seal(SecretStr(given), NONE)
