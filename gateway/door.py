@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.forward import Forwarder
 from gateway.program import Gateway
 from gateway.signature import admitted, signs
+from kernel import logs
 from kernel.database import new_id
 from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
 from kernel.problems import BUSY, TOO_LARGE, Problem, absent, render_problem
@@ -64,13 +65,13 @@ ROUTES: Mapping[str, ServiceName] = {
     "/results.parquet": "workflow",
 }
 """Which service answers below which path of the API; the longest template that fits decides."""
-OUTSIDE_THE_BASE = ("/.well-known", "/docs", "/healthz", "/readyz", "/metrics")
+OUTSIDE_THE_BASE = ("/.well-known", "/docs", "/livez", "/healthz", "/readyz", "/metrics")
 """What the gateway itself answers beside the API."""
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers transfer-encoding upgrade".split()
 )
-OURS = (b"x-user-", b"quality-award-")
+OURS = (b"x-user-", b"quality-award-", b"traceparent", b"tracestate")
 TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
 ADDRESS = b"quality-award-address"
 TOKEN_PATH = f"{API}/auth/token"
@@ -196,7 +197,10 @@ class Door:
             added.append((b"authorization", f"Bearer {token}".encode()))
         if client is not None:
             added.append((CLIENT, client.encode("latin-1")))
-        await self._pass_on(service, scope, added, receive, send)
+        logs.request_id.set(request_id)
+        with self.gateway.traces.server(f"door {scope['method']}", request_id, None), self.gateway.traces.client(service, {}) as carried:
+            added += [(key.encode(), value.encode()) for key, value in carried.items()]
+            await self._pass_on(service, scope, added, receive, send)
 
     async def _check_caller(self, request: Request) -> None:
         """Refuse a token that is none of ours, or no longer good; whoever has none is the service's to judge."""

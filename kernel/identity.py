@@ -187,6 +187,15 @@ class Verifier:
             self._cache.popitem(last=False)
         return principal
 
+    @property
+    def has_keys(self) -> bool:
+        """Tell whether keys were read."""
+        return bool(self._keys)
+
+    async def load(self) -> None:
+        """Read the keys before the first token comes; raises what the reading raises."""
+        await self._fetch_if_older(0, needed=True)
+
     def refusal(self, reason: str) -> Problem:
         """Log and count a refusal, and give the one answer to all of them; strangers write nothing into the record."""
         log.info("token refused", extra={"fact": {"reason": reason}})

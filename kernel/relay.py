@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from kernel import logs
 from kernel.clock import wall
 from kernel.database import event, leaf, outbox
 from kernel.identity import service_audience
@@ -17,6 +18,7 @@ from kernel.logs import log
 from kernel.problems import PEER_UNREACHABLE, Problem
 from kernel.record import document, sequence
 from kernel.settings import ServiceName, Settings
+from kernel.traces import Traces
 
 PEERS: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 BATCH = 100
@@ -30,9 +32,10 @@ Transports = Mapping[ServiceName, httpx.AsyncBaseTransport]
 class Peers:
     """The other services, as HTTP clients that carry this service's own token."""
 
-    def __init__(self, name: ServiceName, settings: Settings, transports: Transports) -> None:
+    def __init__(self, name: ServiceName, settings: Settings, transports: Transports, traces: Traces) -> None:
         """Reach each peer at its address, or through the transport given for it."""
         self._name = name
+        self._traces = traces
         self._secret = settings.service_secret.get_secret_value()
         self.clients = {
             peer: httpx.AsyncClient(base_url=settings.peer_url(peer), transport=transports.get(peer), timeout=10, trust_env=False)
@@ -59,11 +62,21 @@ class Peers:
         return self._tokens[peer][0]
 
     async def call(
-        self, peer: ServiceName, method: str, path: str, *, json: object = None, params: Mapping[str, str] | None = None
+        self,
+        peer: ServiceName,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
     ) -> httpx.Response:
-        """Call a peer with this service's token; raises httpx.HTTPError where it can't be reached or answers an error."""
+        """Call a peer with this service's token, for the current request or the one named; httpx.HTTPError where it doesn't answer well."""
         token = await self._token(peer)
-        answer = await self.clients[peer].request(method, path, json=json, params=params, headers={"authorization": f"Bearer {token}"})
+        own = request_id or logs.request_id.get()
+        headers = {"authorization": f"Bearer {token}"} | ({"x-request-id": own} if own else {})
+        with self._traces.client(f"{method} {peer}", {"peer": peer}, request_id) as carried:
+            answer = await self.clients[peer].request(method, path, json=json, params=params, headers=headers | carried)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             self._tokens.pop(peer, None)
         answer.raise_for_status()
@@ -92,7 +105,7 @@ class Relay:
         """Prepare; `start` begins."""
         self._sessions = sessions
         self._peers = peers
-        self._others = [peer for peer in PEERS if peer != name]
+        self.others = [peer for peer in PEERS if peer != name]
         self._wake: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,10 +114,10 @@ class Relay:
     def start(self) -> None:
         """Begin sequencing and delivering."""
         self._loop = asyncio.get_running_loop()
-        self._wake = {name: asyncio.Event() for name in ("sequencer", *self._others)}
+        self._wake = {name: asyncio.Event() for name in ("sequencer", *self.others)}
         self._tasks = [
             asyncio.create_task(self._keep_sequencing()),
-            *(asyncio.create_task(self._keep_delivering(peer)) for peer in self._others),
+            *(asyncio.create_task(self._keep_delivering(peer)) for peer in self.others),
         ]
         for task in self._tasks:
             task.add_done_callback(_tell_end)
@@ -142,7 +155,7 @@ class Relay:
             await self._woken("sequencer", IDLE_SECONDS)
             try:
                 while await run_in_threadpool(self._sequence):
-                    for peer in self._others:
+                    for peer in self.others:
                         self._wake[peer].set()
             except SQLAlchemyError as error:
                 log.warning("sequencer", extra={"fact": {"error": type(error).__name__}})
@@ -171,7 +184,7 @@ class Relay:
             for index, content in letters:
                 if self._stopping:
                     return 0
-                await self._peers.call(peer, "POST", "/internal/events", json=content)
+                await self._peers.call(peer, "POST", "/internal/events", json=content, request_id=content["request_id"])
                 await run_in_threadpool(session.execute, delete(outbox).where(outbox.c.peer == peer, outbox.c.leaf_index == index))
             return len(letters)
         finally:

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import httpx
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import APIRouter, FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ConfigDict
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,13 +25,16 @@ from kernel.clock import is_shifted, set_clock
 from kernel.database import make_engine, new_id, received
 from kernel.errand import Errand
 from kernel.files import open_store
-from kernel.identity import API_AUDIENCE, Anyone, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
+from kernel.health import Phases, health_routes, newest_revision, register
+from kernel.identity import API_AUDIENCE, KeySet, Peer, Principal, SignedIn, Verifier, service_audience
+from kernel.logs import log
 from kernel.note import Note
 from kernel.problems import CATALOGUE, PEER_UNREACHABLE, Kind, Problem
 from kernel.relay import Peers, Relay, Transports
 from kernel.requests import InTransaction, ReplayedAnswer, Route, Transaction, on_replay
 from kernel.sealed import give_seal
 from kernel.settings import Environment, ServiceName, Settings
+from kernel.traces import Traces, tell
 from kernel.wire import Answer, Body, Id, Instant
 from regulation import edition
 
@@ -39,7 +42,8 @@ API = "/api/v1"
 KEPT_FOR_THE_RELAY = 4
 CAUTIOUS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """What every answer says unless it says otherwise: no copy is to stay in a browser or a cache; its type is what it says."""
-RELAY_ENDED = Kind(503, "relay_ended", "本服务的消息传递因故障停止，须重新启动", "This service's relay has ended by a fault; restart it")
+UNLOGGED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
+"""What is asked every few seconds, by machines."""
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
 
 
@@ -105,7 +109,10 @@ class Service:
         if settings.contact_key.get_secret_value():
             give_seal(self.engine, settings.contact_seal())
         self.sessions: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
-        self.peers = Peers(name, settings, transports or {})
+        self.revision = newest_revision(name)
+        self.traces = Traces(name, settings.otlp_endpoint, settings.otlp_share)
+        self.traces.watch(self.engine)
+        self.peers = Peers(name, settings, transports or {}, self.traces)
         self.files = open_store(settings)
         self.room = asyncio.Semaphore(max(2 * settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
@@ -178,7 +185,7 @@ class Metered:
         logs.request_id.set(request_id)
         started, status = perf_counter(), 500
 
-        async def tell(message: Message) -> None:
+        async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -187,12 +194,19 @@ class Metered:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        try:
-            await self.app(scope, receive, tell)
-        finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            self.service.requests.labels(scope["method"], route, str(status)).inc()
-            self.service.seconds.labels(route).observe(perf_counter() - started)
+        parent = headers.get(b"traceparent", b"").decode("latin-1") or None
+        with self.service.traces.server(scope["method"], request_id, parent) as span:
+            try:
+                await self.app(scope, receive, answer)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                seconds = perf_counter() - started
+                self.service.requests.labels(scope["method"], route, str(status)).inc()
+                self.service.seconds.labels(route).observe(seconds)
+                tell(span, f"{scope['method']} {route}", {"http.route": route, "request_id": request_id}, status)
+                if route not in UNLOGGED:
+                    fact = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
+                    log.info("request", extra={"fact": fact})
 
 
 class Letter(Body):
@@ -226,6 +240,7 @@ def create_service(
     tasks: Tasks | None = None,
     withheld: Withheld = nothing_withheld,
     revisit: Revisit = revisit_freely,
+    phases: Phases | None = None,
 ) -> FastAPI:
     """Build the application: business routes under /api/v1, what peers and operators need beside them."""
 
@@ -241,11 +256,13 @@ def create_service(
         await service.relay.stop()
         await service.peers.close()
         service.engine.dispose()
+        service.traces.close()
 
     app = FastAPI(
         title=title, lifespan=lifespan, openapi_url="/internal/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.service = service
+    register(service.registry, service, phases)
     service.withheld, service.revisit = withheld, revisit
     app.router.route_class = Route
     problems.install(app)
@@ -306,26 +323,3 @@ def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, envi
             set_clock(transaction.session, setting.now, running=setting.running)
 
     return internal
-
-
-def health_routes() -> APIRouter:
-    """Serve liveness, readiness and metrics."""
-    health = APIRouter(include_in_schema=False)
-
-    @health.get("/healthz")
-    def healthz(_anyone: Anyone) -> dict[str, str]:
-        return {"status": "alive"}
-
-    @health.get("/readyz")
-    def readyz(request: Request, _anyone: Anyone) -> dict[str, str]:
-        with request.app.state.service.sessions() as session:
-            session.execute(text("select 1 from event limit 1"))
-        if not request.app.state.service.relay.is_at_work():
-            raise Problem(RELAY_ENDED)
-        return {"status": "ready"}
-
-    @health.get("/metrics")
-    def metrics(request: Request, _anyone: Anyone) -> Response:
-        return Response(generate_latest(request.app.state.service.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return health

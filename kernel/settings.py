@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     dossier_bytes: int = 500 * 1024 * 1024
     """Largest sum of one application's attachments."""
 
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """From which weight on a line is logged; at INFO every request is one."""
+    otlp_endpoint: str = ""
+    """Address of an OpenTelemetry collector (OTLP over HTTP, e.g. http://collector:4318) that gets traces; empty: none are made."""
+    otlp_share: float = Field(1.0, ge=0, le=1)
+    """Of how many requests, by their ids, the trace is kept; the same ones in every program."""
     objections_per_hour: int = 60
     """How many objections, reports and their files one address may send in an hour."""
 

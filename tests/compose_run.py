@@ -1,14 +1,45 @@
-"""Build and start the compose file under a name of its own, drive the demo year through the edge, stop, and leave nothing."""
+"""Build and start the compose file under a name of its own, look at its walls, drive the demo year through the edge over three
+replicas of intake, stop, and leave nothing."""
 
+import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
 
 ROOT = Path(__file__).parent.parent
 PROJECT = "quality-award-compose-test"
+REPLICAS = 3
+PROGRAMS = ("intake", "scoring", "workflow", "gateway")
+SLOW_CLIENT_SECONDS = 20
+INSIDE = """
+import os, pathlib, socket
+facts = dict(line.split(':\\t', 1) for line in pathlib.Path('/proc/self/status').read_text().splitlines() if ':\\t' in line)
+assert os.getuid() != 0, 'runs as root'
+assert int(facts['CapEff'], 16) == int(facts['CapBnd'], 16) == 0, 'holds capabilities'
+assert facts['NoNewPrivs'].strip() == '1', 'may gain privileges'
+for place in ('/srv/x', '/etc/x', '/usr/x'):
+    try:
+        open(place, 'w')
+    except OSError:
+        continue
+    raise SystemExit(place + ' can be written')
+try:
+    socket.create_connection(('1.1.1.1', 53), timeout=2)
+except OSError:
+    pass
+else:
+    raise SystemExit('reaches the outside')
+"""
 
 
 def free_port() -> int:
@@ -19,38 +50,162 @@ def free_port() -> int:
         return port
 
 
-def main() -> int:
-    """Give the demo's exit status; the containers' logs on a failure."""
-    with TemporaryDirectory() as folder:
-        port = free_port()
-        environment = os.environ | {
+def walls(plan: dict[str, Any]) -> list[str]:
+    """List what the compose file, as Compose understands it, leaves open."""
+    found: list[str] = []
+    networks: dict[str, set[str]] = {name: set(one.get("networks", {})) for name, one in plan["services"].items()}
+    for name, one in plan["services"].items():
+        limits = one.get("deploy", {}).get("resources", {}).get("limits", {})
+        wanted = {
+            "a root file system that can't be written": one.get("read_only") is True,
+            "no capabilities": one.get("cap_drop") == ["ALL"] and not one.get("cap_add"),
+            "no new privileges": "no-new-privileges:true" in one.get("security_opt", []),
+            "a numeric user that is not root": one.get("user", "0").split(":")[0].isdecimal() and one.get("user", "0") != "0",
+            "limits of processor, memory and processes": {"cpus", "memory", "pids"} <= set(limits),
+            "secrets by file only": not any(
+                word in key and not key.endswith("_FILE") for key in one.get("environment", {}) for word in ("PASSWORD", "SECRET", "SEED")
+            ),
+            "no published port": name == "edge" or not one.get("ports"),
+        }
+        found += [f"{name} lacks {what}" for what, holds in wanted.items() if not holds]
+    found += [f"network {name} is not internal" for name, one in plan["networks"].items() if name != "outer" and not one.get("internal")]
+    found += [f"{name} is on the outer network" for name, on in networks.items() if name != "edge" and "outer" in on]
+    if networks["edge"] & networks["db"]:
+        found.append("the edge reaches the database's network")
+    return found
+
+
+class Run:
+    """One run of the compose file."""
+
+    def __init__(self, folder: str) -> None:
+        """Choose names, folders and ports of its own."""
+        self.folder = folder
+        self.port, self.plain_port = free_port(), free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.environment = os.environ | {
             "COMPOSE_PROJECT_NAME": PROJECT,
             "QUALITY_AWARD_SECRETS": f"{folder}/secrets",
+            "QUALITY_AWARD_BACKUPS": f"{folder}/backups",
             "QUALITY_AWARD_ENVIRONMENT": "demo",
-            "QUALITY_AWARD_PORT": f"127.0.0.1:{port}",
+            "QUALITY_AWARD_ADDRESS": "127.0.0.1",
+            "QUALITY_AWARD_PORT": str(self.port),
+            "QUALITY_AWARD_HTTP_PORT": str(self.plain_port),
             "QUALITY_AWARD_IMAGE": PROJECT,
+            "SSL_CERT_FILE": f"{folder}/secrets/certificate.pem",
         }
+        self.failures: list[str] = []
 
-        def compose(*words: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(["docker", "compose", *words], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)  # noqa: S603, S607 - our own words
+    def command(self, *words: str) -> str:
+        """Run one command of ours; gives what it says."""
+        return subprocess.run(words, cwd=ROOT, env=self.environment, text=True, capture_output=True, check=True).stdout  # noqa: S603 - our own words
 
-        subprocess.run(["sh", "deploy/secrets.sh"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S607 - our own script
+    def compose(self, *words: str) -> str:
+        """Run one command of Compose."""
+        return self.command("docker", "compose", *words)
+
+    def check(self, what: str, holds: object) -> None:
+        """Keep what doesn't hold."""
+        if not holds:
+            self.failures.append(what)
+
+    def look_inside(self) -> None:
+        """Look at the walls from the inside of the containers."""
+        for name in PROGRAMS:
+            self.compose("exec", "-T", name, "python", "-c", INSIDE)
+        for name in ("db", "intake"):
+            reached = f"exec 3<>/dev/tcp/{name}/{5432 if name == 'db' else 8000}"
+            asked = ["docker", "compose", "exec", "-T", "edge", "bash", "-c", reached]
+            answer = subprocess.run(asked, cwd=ROOT, env=self.environment, capture_output=True, check=False)  # noqa: S603 - our own words
+            self.check(f"the edge can't reach {name}", answer.returncode != 0)
+
+    def knock(self) -> None:
+        """Look at the edge from the outside."""
+        trust = ssl.create_default_context(cafile=self.environment["SSL_CERT_FILE"])
+        moved = httpx.get(f"http://127.0.0.1:{self.plain_port}/docs?x=1", trust_env=False)
+        self.check("HTTP leads to HTTPS", moved.status_code == 308 and moved.headers["location"] == f"{self.url}/docs?x=1")
+        with httpx.Client(base_url=self.url, verify=trust, trust_env=False) as client:
+            answer = client.get("/api/v1/public/awards")
+            self.check("the public page is served with HSTS", answer.is_success and "strict-transport-security" in answer.headers)
+            for path in ("/metrics", "/internal/tasks", "/readyz", "/livez"):
+                self.check(f"{path} is not for strangers", client.get(path).status_code == httpx.codes.NOT_FOUND)
+            said = self.compose("logs", "--no-color", "edge", "workflow")
+            lines = [line for line in said.splitlines() if answer.headers["x-request-id"] in line]
+            self.check(
+                "one request id stands in the edge's log and the service's", {one.split("-")[0] for one in lines} == {"edge", "workflow"}
+            )
+        old = ssl.create_default_context(cafile=self.environment["SSL_CERT_FILE"])
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        old.set_ciphers("ALL:@SECLEVEL=0")
         try:
-            compose("build", "--quiet")
-            compose("up", "--detach", "--wait", "--wait-timeout", "180", "--no-build")
-            activation = compose("exec", "-T", "gateway", "cat", "/var/lib/quality-award/office-activation").stdout.strip()
-            demo = [sys.executable, "-m", "embedded", "demo", "--url", f"http://127.0.0.1:{port}", f"--activation={activation}"]
-            status = subprocess.run([*demo, "--result", f"{folder}/demo-result.json"], cwd=ROOT, check=False).returncode  # noqa: S603 - ours
-            if status:
-                sys.stderr.write(compose("logs", "--no-color", "--tail", "100").stdout)
+            old.wrap_socket(socket.create_connection(("127.0.0.1", self.port)), server_hostname="127.0.0.1")
+            self.check("TLS 1.1 is refused", holds=False)
+        except ssl.SSLError:
+            pass
+        with trust.wrap_socket(socket.create_connection(("127.0.0.1", self.port)), server_hostname="127.0.0.1") as large:
+            large.sendall(b"POST /api/v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n")
+            self.check("a body over the limit is refused before it is read", b" 413 " in large.recv(64))
+        began = time.monotonic()
+        with trust.wrap_socket(socket.create_connection(("127.0.0.1", self.port)), server_hostname="127.0.0.1") as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            slow.settimeout(SLOW_CLIENT_SECONDS)
+            try:
+                slow.recv(1024)
+            except TimeoutError:
+                self.check("a slow client is cut off", holds=False)
+            except OSError:
+                pass
+        self.check("a slow client is cut off in time", time.monotonic() - began < SLOW_CLIENT_SECONDS)
+
+    def demo(self) -> int:
+        """Play the year through the edge."""
+        activation = self.compose("exec", "-T", "gateway", "cat", "/var/lib/quality-award/office-activation").strip()
+        words = [sys.executable, "-m", "embedded", "demo", "--url", self.url, f"--activation={activation}"]
+        words += ["--result", f"{self.folder}/demo-result.json"]
+        return subprocess.run(words, cwd=ROOT, env=self.environment, check=False).returncode  # noqa: S603 - our own words
+
+    def beside(self, *works: Callable[[], None]) -> list[threading.Thread]:
+        """Do these beside the year; what goes wrong is a failure."""
+
+        def work(one: Callable[[], None]) -> None:
+            try:
+                one()
+            except (subprocess.CalledProcessError, OSError, httpx.HTTPError) as error:
+                self.failures.append(f"{one.__name__}: {error} {getattr(error, 'stderr', '')}")
+
+        threads = [threading.Thread(target=work, args=(one,)) for one in works]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def whole(self) -> None:
+        """Start, look, play."""
+        self.failures += walls(json.loads(self.compose("config", "--format", "json")))
+        self.compose("build", "--quiet")
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "180", "--no-build", "--scale", f"intake={REPLICAS}")
+        self.knock()
+        threads = self.beside(self.look_inside)
+        self.check("the demo year went through", self.demo() == 0)
+        for thread in threads:
+            thread.join()
+
+
+def main() -> int:
+    """Give 0 where everything holds; otherwise what doesn't, and the containers' logs."""
+    with TemporaryDirectory() as folder:
+        run = Run(folder)
+        subprocess.run(["sh", "deploy/secrets.sh"], cwd=ROOT, env=run.environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S607 - our own script
+        try:
+            run.whole()
         except subprocess.CalledProcessError as error:
-            sys.stderr.write(f"{' '.join(error.cmd)}\n{error.stdout}{error.stderr}")
-            sys.stderr.write(compose("logs", "--no-color", "--tail", "100").stdout)
-            return 1
-        else:
-            return status
+            run.failures.append(f"{' '.join(error.cmd)}\n{error.stdout}{error.stderr}")
         finally:
-            compose("down", "--volumes", "--remove-orphans", "--rmi", "local")
+            if run.failures:
+                sys.stderr.write(run.compose("logs", "--no-color", "--tail", "100"))
+            run.compose("down", "--volumes", "--remove-orphans", "--rmi", "local")
+    sys.stdout.write("".join(f"compose: {failure}\n" for failure in run.failures))
+    sys.stdout.write(f"compose: {len(run.failures)} failures\n")
+    return 1 if run.failures else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from services.workflow import (
 )
 from services.workflow.ballot import endpoints as ballot
 from services.workflow.bundle import questions as bundle
+from services.workflow.course import phases
 from services.workflow.news import LISTENERS
 from services.workflow.objection import endpoints as objection
 from services.workflow.record import questions, withheld
@@ -69,7 +70,15 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the workflow service."""
     service = Service("workflow", settings, transports)
     seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
-    app = create_service(service, "Workflow", [act.routes for act in ACTS], listeners=LISTENERS, tasks=tasks, withheld=withheld)
+    app = create_service(
+        service,
+        "Workflow",
+        [act.routes for act in ACTS],
+        listeners=LISTENERS,
+        tasks=tasks,
+        withheld=withheld,
+        phases=phases,
+    )
     service.errands.append(webhook.errand(service))
     app.include_router(questions, include_in_schema=False)
     app.include_router(bundle, include_in_schema=False)

@@ -9,6 +9,7 @@ from uuid import UUID
 import rfc8785
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from kernel.bundle import plain
 from kernel.identity import Principal
@@ -57,6 +58,11 @@ def edition_document(name: str, p: Parameters) -> dict[str, Any]:
         "published_on": about.published_on.isoformat(),
         "parameters": plain(p),
     }
+
+
+def phases(session: Session, now: datetime) -> list[tuple[int, str]]:
+    """Give every running cycle's year with the phase that it is in, as the metrics show them."""
+    return [(cycle.year, phase_of(cycle, now)) for cycle in session.scalars(select(Cycle).where(Cycle.phase.not_in(ENDED)))]
 
 
 def plan_of(cycle: Cycle) -> dict[str, date]:
