@@ -117,7 +117,7 @@ def open_store(settings: Settings) -> Store:
     """Open the store that the settings name: a bucket where there is one, else the folder."""
     if not settings.files_s3_bucket:
         return Folder(settings.files)
-    from kernel.bucket import Bucket  # noqa: PLC0415 - needs the optional extra `s3`
+    from kernel.bucket import Bucket  # noqa: PLC0415 - it imports this module
 
     return Bucket(settings)
 

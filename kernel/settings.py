@@ -58,12 +58,13 @@ class Settings(BaseSettings):
     files: Path = Path("/var/lib/quality-award/files")
     """Where attachments are kept; with a bucket, only while they arrive."""
     files_s3_bucket: str = ""
-    """A bucket of an S3-compatible store that keeps the attachments instead (optional extra `s3`)."""
+    """A bucket of an S3-compatible store that keeps the attachments instead; none while empty."""
     files_s3_endpoint: str = ""
     """That store's address; empty for the region's own."""
     files_s3_region: str = "us-east-1"
     files_s3_key: str = ""
     files_s3_secret: SecretStr = SecretStr("")
+    """That key's secret; under compose the file `files_secret`."""
     attachment_bytes: int = 50 * 1024 * 1024
     """Largest single attachment."""
     dossier_bytes: int = 500 * 1024 * 1024
