@@ -149,6 +149,22 @@ def test_of_two_edits_of_one_section_the_later_is_told_the_current_version(intak
     assert ok(applicant.client.get(path))["content"] == {"summary": "先"}
 
 
+def test_of_edits_of_one_section_at_once_one_wins_and_the_others_are_told_its_version(intake: Intake) -> None:
+    applicant = intake.drafted(119)
+    path = f"{applicant.path}/sections/overview"
+    colleague = intake.award.client("applicant", "colleague-119", org=applicant.code)
+    tag = {"If-Match": applicant.client.get(path).headers["etag"]}
+    edits = [(applicant.client if number % 2 else colleague, {"summary": f"第{number}稿"}) for number in range(8)]
+    with ThreadPoolExecutor(len(edits)) as together:
+        answers = list(together.map(lambda edit: edit[0].put(path, json=edit[1], headers=tag), edits))
+    won = [edit[1] for edit, answer in zip(edits, answers, strict=True) if answer.is_success]
+    late = [answer for answer in answers if not answer.is_success]
+    assert [(one.status_code, one.json()["current_version"]) for one in late] == [(412, 2)] * 7
+    assert won == [ok(colleague.get(path))["content"]]
+    ok(applicant.save("overview", {"summary": "合稿"}))
+    assert ok(colleague.get(path))["content"] == {"summary": "合稿"}
+
+
 def test_encouraged_industries_are_tags_of_the_form(intake: Intake) -> None:
     tags = {"industries": [{"industry": "smart_manufacturing", "grounds": "数字化车间"}, {"industry": "hub_economy"}]}
     applicant = intake.submitted(107, encouraged=tags)
