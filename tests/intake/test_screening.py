@@ -4,7 +4,7 @@ import pytest
 
 from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, Intake, absent, incident, indicators
 from tests.rig import Award
-from tests.workflow.committee import ok, refused
+from tests.workflow.committee import VOTERS, Committee, ok, refused
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +257,35 @@ def test_what_is_found_out_later_reopens_nothing_here(award: Award) -> None:
     refused(intake.settle(applicant, c_3_3_1={"outcome": "fail", "reason": "新发现事故。"}), "wrong_phase", "5.3.1")
     refused(intake.office.post(f"{applicant.path}/verifications", json=question), "wrong_phase", "5.3.1")
     refused(intake.determine(applicant), "wrong_phase", "5.3.1")
+
+
+def test_what_is_found_out_later_disqualifies_by_the_committee_s_ruling_alone(award: Award) -> None:
+    award.at(DRAFTING)
+    intake = Intake(award, 2044)
+    found = intake.filed(81, indicators=of_year(intake))
+    award.at(DRAFTING)
+    other = intake.filed(82, indicators=of_year(intake))
+    award.at(SCREENING)
+    for applicant in (found, other):
+        ok(intake.settle(applicant))
+        ok(intake.determine(applicant))
+    ok(intake.close())
+    report = {"text": "该组织发生过安全生产事故。", "application": found.id}
+    case = ok(award.client().post(f"/cycles/{intake.cycle}/reports", json=report))["id"]
+    path = f"/objections/{case}"
+    body = {"findings": "事故属实。", "report": "提请评委会取消资格。"}
+    ok(intake.office.put(f"{path}/investigation", json=body, headers={"If-Match": intake.office.get(path).headers["etag"]}))
+    refused(intake.settle(found, c_3_3_1={"outcome": "fail", "reason": "事故属实。"}), "wrong_phase", "5.3.1")
+    assert found.read()["state"] == "eligible"
+    committee = Committee(award)
+    for voter in VOTERS:
+        committee.tell("undertaking.given", person=voter, cycle=intake.cycle)
+    lost = committee.decide(intake.cycle, "ruling", yes=1, objection=case, removes_name=True)
+    refused(intake.office.post(f"{path}/ruling", json={"motion": lost["id"]}), "motion_not_passed", "5.4.2")
+    assert found.read()["state"] == "eligible"
+    motion = committee.decide(intake.cycle, "ruling", objection=case, removes_name=True)
+    assert ok(intake.office.post(f"{path}/ruling", json={"motion": motion["id"]}))["removed"]
+    intake.hear()
+    assert (found.read()["state"], other.read()["state"]) == ("disqualified", "eligible")
+    assert len(intake.facts_of("application.disqualified", f"application:{found.id}")) == 1
+    refused(intake.determine(found), "wrong_state", "5.3.1")
