@@ -50,7 +50,9 @@ class Stage:
         given: dict[str, Any] = {"json": SECTIONS_BODY if "/sections/" in path else self.walk.bodies.get(shape_of(row))}
         if path.endswith("/attachments"):
             given = {"content": b"%PDF-1.7"}
-        params = {"dry_run": "true"} | ({"name": "a.pdf", "requirement": "3.1"} if path.endswith("/attachments") else {})
+        params = ({"dry_run": "true"} if getattr(self.walk.routes[shape_of(row)], "dry_runs", False) else {}) | (
+            {"name": "a.pdf", "requirement": "3.1"} if path.endswith("/attachments") else {}
+        )
         return caller.request(method, path, params=params if method != "GET" else None, headers={"If-Match": '"0"'}, **given)
 
 
