@@ -48,7 +48,7 @@ BESIDE = {
     "GET /internal/record-readers",
     "GET /internal/bundle",
 }
-BESIDE |= {f"GET {path}" for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
+BESIDE |= {f"GET {path}" for path in ("/livez", "/healthz", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/{}")}
 BESIDE |= {"GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}
 SECTION = {"summary": "概况", "employees": 1, "products": "产品"}
 
