@@ -14,8 +14,6 @@ from embedded.product import Secrets
 from kernel.settings import ServiceName
 from tests.faults.programs import ROOT, Programs, eventually, programs
 
-pytestmark = pytest.mark.full
-"""`make faults` does as much to the same programs on every run; these tell its cases one by one."""
 
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
