@@ -14,7 +14,6 @@ from embedded.product import Secrets
 from kernel.settings import ServiceName
 from tests.faults.programs import ROOT, Programs, eventually, programs
 
-
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
 
