@@ -3,18 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from kernel.database import new_id, service_metadata
+from kernel.database import COLUMN_TYPES, new_id, service_metadata
 
 
 class Base(DeclarativeBase):
     """The gateway's tables."""
 
     metadata = service_metadata()
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True), list[str]: ARRAY(Text), bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy reads it so
+    type_annotation_map = COLUMN_TYPES
 
 
 class Account(Base):

@@ -1,5 +1,9 @@
 """Engine, naming, ids, and the tables that every service's schema holds beside its own."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -112,6 +116,18 @@ clock_shift = Table(
 )
 
 APPEND_ONLY = ("event", "leaf")
+
+
+COLUMN_TYPES: Mapping[Any, Any] = MappingProxyType(
+    {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[dict[str, Any]]: JSONB,
+    }
+)
+"""What a column is whose type a service's tables only annotate, in every service alike."""
 
 
 def service_metadata() -> MetaData:

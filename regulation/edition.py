@@ -131,6 +131,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(folder.name for folder in EDITIONS.iterdir() if folder.is_dir()))
 
 
+def example_rules(name: str) -> dict[str, Any]:
+    """Read the example of implementation rules that an edition ships; nothing takes it for a default (2.1.1)."""
+    return tomllib.loads((EDITIONS / name / "implementation-rules.example.toml").read_text(encoding="utf-8"))
+
+
 @cache
 def load(name: str) -> Edition:
     """Load an edition that ships, by name.

@@ -1,13 +1,12 @@
 """What of the year depends on the edition it runs under: facts worked out by hand, and nothing that acts."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from embedded.demo.cast import BODIES, ORGANISATIONS
-from regulation.edition import EDITIONS
+from regulation.edition import example_rules
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Scenario:
     @property
     def rules(self) -> dict[str, Any]:
         """The implementation rules that the committee adopts: those of the edition's example."""
-        return tomllib.loads((EDITIONS / self.edition / "implementation-rules.example.toml").read_text(encoding="utf-8"))
+        return example_rules(self.edition)
 
     @property
     def told(self) -> set[str]:

@@ -4,12 +4,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy.types import BigInteger
 
-from kernel.database import new_id, service_metadata
+from kernel.database import COLUMN_TYPES, new_id, service_metadata
 from kernel.sealed import SealedJson
 
 
@@ -17,14 +16,7 @@ class Base(DeclarativeBase):
     """Intake's tables, in the schema of its role."""
 
     metadata = service_metadata()
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it once
-        str: Text,
-        datetime: DateTime(timezone=True),
-        list[str]: ARRAY(Text),
-        dict[str, Any]: JSONB(none_as_null=True),
-        list[dict[str, Any]]: JSONB,
-        bytes: LargeBinary,
-    }
+    type_annotation_map = COLUMN_TYPES
 
 
 class Cycle(Base):

@@ -31,7 +31,8 @@ from services.scoring.access import (
     rules_of,
     stage_of,
 )
-from services.scoring.sheet import AskedStage, PanelId, PanelMember, mark, opened_round, percents
+from services.scoring.opening import AskedStage, PanelId, PanelMember, opened_round
+from services.scoring.sheet import mark, percents
 from services.scoring.tables import Cycle, Dossier, Panel, Round, Signature
 
 routes = router("consensus")

@@ -18,8 +18,9 @@ from regulation.score import Absence, Aggregation, Score, aggregate, sheet_twent
 from services.scoring import rounds
 from services.scoring.access import Stage, check_secrecy, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
 from services.scoring.consensus import agreed_percents, check_agreed, check_signed
+from services.scoring.opening import left_out
 from services.scoring.panel import PanelId, PanelReader
-from services.scoring.sheet import left_out, percents
+from services.scoring.sheet import percents
 from services.scoring.tables import Cycle, Dossier, Panel, Report, Round
 
 routes = router("results")

@@ -13,37 +13,32 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import rfc8785
-from fastapi import Path, Query
+from fastapi import Path
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 from sqlalchemy import Select, select
 
-from kernel.identity import Office, Principal, Reviewer, roles
+from kernel.identity import Reviewer
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import Cursor, DryRun, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
 from kernel.service import router
-from kernel.wire import Action, Answer, Body, Id, Line, Mark, Page, Reason, Words
+from kernel.wire import Action, Answer, Body, Id, Line, Mark, Page, Words
 from regulation.form import form
 from regulation.lifecycle import SHEET, step
 from regulation.report import check_panel_access, check_site_scoring
 from regulation.rubric import STEP
-from regulation.score import Score, check_rating, check_ratings, check_sheets, sheet_twentieths
+from regulation.score import Score, check_rating, check_ratings, sheet_twentieths
 from services.scoring import rounds, tables
 from services.scoring.access import (
-    Stage,
     admitted,
-    blind_to,
     check_secrecy,
     cycle_of,
     dossier_of,
     not_recused,
     panel_for,
-    panel_for_office,
-    parameters_of,
     phase_of,
     rubric_of,
     seated,
-    stage_of,
 )
 from services.scoring.tables import Cycle, Dossier, Panel, Round
 
@@ -54,10 +49,7 @@ SECTION_UNKNOWN = Kind(
 )
 
 SheetId = Annotated[UUID, Path(alias="id")]
-PanelId = Annotated[UUID, Path(alias="id")]
 ItemId = Annotated[str, Path(max_length=32)]
-PanelMember = Annotated[Principal, roles("reviewer", "supervisor")]
-AskedStage = Annotated[Stage | None, Query(description="the stage; where left out, site for a shortlisted application, else material")]
 EXAMPLE: JsonDict = {
     "percent": 65,
     "strengths": "方法系统，部门间展开较全面。",
@@ -100,14 +92,6 @@ class Ratings(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": {"4.1.2": EXAMPLE}}]})
 
 
-class Closing(Body):
-    """Why the office opens a round before every sheet is in."""
-
-    reason: Reason
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "一名评审员因病不能按时提交。"}]})
-
-
 class SheetItem(Answer):
     """An item as rated; null where it isn't yet."""
 
@@ -140,54 +124,6 @@ class SheetAnswer(SheetEntry):
     salt: str | None
     sealed_at: datetime | None
     actions: dict[str, Action]
-
-
-class OpenedSheet(Answer):
-    """An opened sheet with all that its commitment was made from.
-
-    commitment = SHA-256(nonce ‖ `committed_ratings` ‖ `texts_hash`) and texts_hash = SHA-256(salt ‖ `committed_texts`), the hex decoded and
-    the two texts in UTF-8 as they stand here.
-    """
-
-    id: UUID
-    person: str
-    items: list[SheetItem]
-    total: Mark
-    commitment: str
-    nonce: str
-    salt: str
-    committed_ratings: str
-    committed_texts: str
-    texts_hash: str
-    sealed_at: datetime
-
-
-class LeftOut(Answer):
-    """A sheet that isn't counted, and why."""
-
-    id: UUID
-    person: str
-    why: str
-
-
-class OpenedSheets(Answer):
-    """The opened sheets of one application in one stage."""
-
-    application: UUID
-    stage: str
-    opened_at: datetime
-    closing_reason: str | None
-    sheets: list[OpenedSheet]
-    not_counted: list[LeftOut]
-
-
-class Opening(Answer):
-    """A round that the office has closed and opened."""
-
-    application: UUID
-    stage: str
-    opened_at: datetime
-    counted: int
 
 
 def percents(sheet: tables.Sheet) -> dict[str, int]:
@@ -307,28 +243,6 @@ def submit(transaction: Transaction, key: UUID, person: str) -> SheetAnswer:
     return show(transaction, sheet, found, panel, dossier, cycle)
 
 
-def close_round(transaction: Transaction, key: UUID, application: UUID, reason: str, office: Principal) -> Opening:
-    """Open a round without the sheets still missing, never under the edition's minimum; the missing are named as not counted."""
-    panel, cycle = panel_for_office(transaction, key, lock=True)
-    dossier = dossier_of(transaction, panel, application, office.person)
-    stage = stage_of(cycle)
-    found = transaction.session.scalar(
-        select(Round).where(Round.application == dossier.application, Round.stage == stage).with_for_update()
-    )
-    if found is None:
-        raise absent()
-    sheets = rounds.live_sheets(transaction, found)
-    handed_in = [sheet for sheet in sheets if sheet.state != "draft"]
-    drafts = [sheet for sheet in sheets if sheet.state == "draft"]
-    check_sheets(len(handed_in), parameters_of(cycle))
-    if not drafts:
-        step(SHEET, "opened", "open")  # every sheet is in, so they were opened when the last one came
-    rounds.withdraw(transaction, found, drafts, "round_closed", "2.0")
-    found.closing_reason = reason
-    rounds.open_sheets(transaction, panel, found, handed_in, reason)
-    return Opening(application=application, stage=found.stage, opened_at=found.opened_at or transaction.now, counted=len(handed_in))
-
-
 def show(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel, dossier: Dossier, cycle: Cycle) -> SheetAnswer:
     """Answer with a sheet to its author."""
     transaction.version = sheet.version
@@ -360,55 +274,6 @@ def entry(sheet: tables.Sheet, found: Round, dossier: Dossier) -> SheetEntry:
         stage=found.stage,
         state=sheet.state,
         version=sheet.version,
-    )
-
-
-def opened_round(transaction: Transaction, dossier: Dossier, reader: Principal, stage: Stage | None) -> Round:
-    """Load an opened round for a reader; absent before it opens, and to a member who still has to score blind."""
-    asked = stage or ("site" if dossier.shortlisted else "material")
-    query = select(Round).where(Round.application == dossier.application, Round.stage == asked, Round.opened_at.is_not(None))
-    found = transaction.session.scalar(query)
-    if found is None:
-        raise absent()
-    if (found.application, found.stage) in blind_to(transaction.session, reader.person):
-        raise absent()
-    return found
-
-
-def left_out(transaction: Transaction, found: Round) -> list[tables.Sheet]:
-    """List the sheets of a round that were withdrawn."""
-    query = select(tables.Sheet).where(tables.Sheet.round == found.id, tables.Sheet.state == "withdrawn").order_by(tables.Sheet.id)
-    return list(transaction.session.scalars(query))
-
-
-def read_opened(transaction: Transaction, key: UUID, application: UUID, reader: Principal, stage: Stage | None) -> OpenedSheets:
-    """Give the opened sheets of an application with everything that checks their commitments."""
-    panel, cycle = panel_for(transaction, key, reader)
-    dossier = dossier_of(transaction, panel, application, reader.person)
-    found = opened_round(transaction, dossier, reader, stage)
-    rubric = rubric_of(cycle)
-    return OpenedSheets(
-        application=application,
-        stage=found.stage,
-        opened_at=found.opened_at,
-        closing_reason=found.closing_reason,
-        sheets=[
-            OpenedSheet(
-                id=sheet.id,
-                person=sheet.person,
-                items=items_of(sheet, cycle),
-                total=mark(sheet_twentieths(percents(sheet), rubric)),
-                commitment=(sheet.commitment or b"").hex(),
-                nonce=(sheet.nonce or b"").hex(),
-                salt=(sheet.salt or b"").hex(),
-                committed_ratings=rfc8785.dumps(dict(percents(sheet))).decode(),
-                committed_texts=rfc8785.dumps(sheet.texts).decode(),
-                texts_hash=hash_of_texts(sheet.salt or b"", sheet.texts).hex(),
-                sealed_at=sheet.sealed_at,
-            )
-            for sheet in rounds.opened_sheets(transaction, found)
-        ],
-        not_counted=[LeftOut(id=sheet.id, person=sheet.person, why=sheet.why_withdrawn or "") for sheet in left_out(transaction, found)],
     )
 
 
@@ -445,19 +310,3 @@ def put_items(key: SheetId, given: Ratings, reviewer: Reviewer, transaction: InT
 def post_submission(key: SheetId, reviewer: Reviewer, transaction: InTransaction, _dry_run: DryRun) -> SheetAnswer:
     """Seal your sheet: only its commitment goes into the record, and nobody reads it until every member's sheet is in."""
     return submit(transaction, key, reviewer.person)
-
-
-@routes.get("/panels/{id}/applications/{application}/sheets", operation_id="list_opened_sheets")
-def get_opened_sheets(
-    key: PanelId, application: UUID, reader: PanelMember, transaction: InTransaction, stage: AskedStage = None
-) -> OpenedSheets:
-    """Read the opened sheets of an application with nonces, salts and texts; before they are opened there is nothing here."""
-    return read_opened(transaction, key, application, reader, stage)
-
-
-@routes.post("/panels/{id}/applications/{application}/opening", operation_id="open_sheets_early")
-def post_opening(
-    key: PanelId, application: UUID, closing: Closing, office: Office, transaction: InTransaction, _dry_run: DryRun
-) -> Opening:
-    """Close a round with a recorded reason and open the sheets that are in; never under the edition's minimum (2.0)."""
-    return close_round(transaction, key, application, closing.reason, office)

@@ -4,24 +4,17 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from kernel.database import new_id, service_metadata
+from kernel.database import COLUMN_TYPES, new_id, service_metadata
 
 
 class Base(DeclarativeBase):
     """The declarative base; the kernel's tables stand in the same metadata."""
 
     metadata = service_metadata()
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        str: Text,
-        datetime: DateTime(timezone=True),
-        list[str]: ARRAY(Text),
-        dict[str, Any]: JSONB,
-        list[dict[str, Any]]: JSONB,
-    }
+    type_annotation_map = COLUMN_TYPES
 
 
 class Cycle(Base):

@@ -10,6 +10,7 @@ from kernel.problems import Kind, Problem, absent
 from kernel.requests import DryRun, IfMatch, InTransaction, Transaction, check_version
 from kernel.service import router
 from kernel.wire import Answer, Body
+from regulation.edition import example_rules
 from regulation.implementation import implementation_rules
 from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import check_insight, check_move, find_cycle, lock_cycle, move, rules_hash
@@ -46,30 +47,7 @@ class Voting(Body):
 class RulesDocument(Body):
     """Everything that the regulation leaves to the implementation rules; nothing has a default."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "aggregation": "consensus",
-                    "material_weight": 60,
-                    "site_weight": 40,
-                    "spread_percent": 20,
-                    "voting": {
-                        "quorum": {"numerator": 2, "denominator": 3, "more_than": False},
-                        "majority": {"numerator": 1, "denominator": 2, "more_than": True},
-                        "majority_of": "present",
-                        "ballot": "named",
-                        "votes_changeable": False,
-                        "members_recused": True,
-                    },
-                    "tie_chain": ["score", "preference"],
-                    "notice_day": "calendar",
-                    "fallback_between_awards": True,
-                    "endorsement_decline_reroute": True,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [example_rules("jindong-2022")]})
 
     aggregation: Literal["consensus", "mean", "trimmed_mean"]
     material_weight: Annotated[int, Field(ge=0, le=1000)]

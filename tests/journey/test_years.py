@@ -4,16 +4,13 @@ from typing import Any
 
 import pytest
 
-from regulation.edition import load
+from regulation.edition import example_rules, load
 from regulation.score import Score, total
 from tests.rig import Award
-from tests.workflow.committee import RULES, VOTERS, ok, refused
+from tests.workflow.committee import VOTERS, ok, refused
 from tests.workflow.year import OVER, Year, points
 
-BIENNIAL_RULES: dict[str, Any] = RULES | {
-    "voting": RULES["voting"] | {"ballot": "secret", "votes_changeable": True},  # type: ignore[operator] # the document is plain JSON
-    "notice_day": "working",
-}
+BIENNIAL_RULES = example_rules("biennial-example")
 
 
 def scores(*given: float, **also: object) -> list[dict[str, Any]]:

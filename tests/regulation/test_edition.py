@@ -2,14 +2,13 @@
 
 import re
 import shutil
-import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from regulation.calendar import CHINA, anniversary, day, midnight
-from regulation.edition import EDITIONS, EditionError, load, names, read
+from regulation.edition import EDITIONS, EditionError, example_rules, load, names, read
 from regulation.implementation import implementation_rules
 from regulation.refusal import Refusal
 
@@ -145,5 +144,4 @@ def test_the_29th_of_february_counts_from_the_28th() -> None:
 
 @pytest.mark.parametrize("edition", names())
 def test_the_example_of_implementation_rules_is_a_complete_document(edition: str) -> None:
-    example = tomllib.loads((EDITIONS / edition / "implementation-rules.example.toml").read_text(encoding="utf-8"))
-    assert implementation_rules(example).voting.quorum.needed(9) == 6
+    assert implementation_rules(example_rules(edition)).voting.quorum.needed(9) == 6

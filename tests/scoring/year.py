@@ -11,27 +11,11 @@ from embedded.caller import Caller
 from kernel.database import new_id
 from kernel.identity import service_audience
 from regulation import rubric
+from regulation.edition import example_rules
 from regulation.identifiers import CHARACTERS, WEIGHTS
 from tests.rig import Award
 
-RULES = {
-    "aggregation": "mean",
-    "material_weight": 60,
-    "site_weight": 40,
-    "spread_percent": 20,
-    "voting": {
-        "quorum": {"numerator": 2, "denominator": 3, "more_than": False},
-        "majority": {"numerator": 1, "denominator": 2, "more_than": True},
-        "majority_of": "roster",
-        "ballot": "named",
-        "votes_changeable": False,
-        "members_recused": True,
-    },
-    "tie_chain": ["score", "preference"],
-    "notice_day": "calendar",
-    "fallback_between_awards": True,
-    "endorsement_decline_reroute": True,
-}
+RULES = example_rules("jindong-2022") | {"aggregation": "mean", "material_weight": 60, "site_weight": 40}
 RUBRIC = rubric.load("gbt-19580-2012")
 REVIEWER = {
     "degree": "bachelor",

@@ -9,28 +9,12 @@ import httpx
 from embedded.caller import Caller
 from kernel.database import new_id
 from kernel.identity import service_audience
+from regulation.edition import example_rules
 from tests.rig import Award
 
 COUNTED = {"aggregation": "consensus", "counted": [], "not_counted": []}
 VOTERS = ("chair-1", "vice-1", "vice-2", "member-1", "member-2")
-RULES = {
-    "aggregation": "consensus",
-    "material_weight": 60,
-    "site_weight": 40,
-    "spread_percent": 20,
-    "voting": {
-        "quorum": {"numerator": 2, "denominator": 3, "more_than": False},
-        "majority": {"numerator": 1, "denominator": 2, "more_than": True},
-        "majority_of": "present",
-        "ballot": "named",
-        "votes_changeable": False,
-        "members_recused": True,
-    },
-    "tie_chain": ["score", "preference"],
-    "notice_day": "calendar",
-    "fallback_between_awards": True,
-    "endorsement_decline_reroute": True,
-}
+RULES = example_rules("jindong-2022") | {"material_weight": 60, "site_weight": 40}
 PLAN = {
     "milestones": {"open": "2026-03-01", "screening": "2026-04-01"},
     "window": {"opens": "2026-03-01T00:00:00+08:00", "closes": "2026-04-01T00:00:00+08:00"},

@@ -57,7 +57,7 @@ def test_a_member_who_votes_many_times_at_once_has_one_vote(award: Award) -> Non
 
 
 def test_nobody_learns_the_count_before_the_vote_is_closed_by_trying_to_close_it(award: Award) -> None:
-    year = Year(award, 2068, TWO, RULES | {"voting": RULES["voting"] | {"ballot": "secret"}}).evaluated()  # type: ignore[operator] # plain JSON
+    year = Year(award, 2068, TWO, RULES | {"voting": RULES["voting"] | {"ballot": "secret"}}).evaluated()
     motion = year.committee.propose(year.cycle, "winners", names=[{"application": year.names[0], "award": "quality"}])
     refused(year.committee.chair.post(f"/motions/{motion}/closing", params={"dry_run": True}), "wrong_state", "2.1.3")
     ok(year.office.post(f"/motions/{motion}/opening"))
