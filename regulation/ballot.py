@@ -169,6 +169,15 @@ def check_member_recusal(person: str, by: str, *, opened: bool) -> None:
         raise Refusal("roll_frozen", "5.4.2")
 
 
+def check_closing(outstanding: int, reason: str) -> None:
+    """Refuse to close a vote while members who may still vote have not, unless the reason is given and so recorded.
+
+    Clause 5.4.2.
+    """
+    if outstanding and not reason.strip():
+        raise Refusal("votes_outstanding", "5.4.2", count=outstanding)
+
+
 def check_winners_motions(states: Collection[str], tied: Collection[str]) -> None:
     """Refuse to end the deliberation before any vote on winners, during one, or while the committee has yet to part names tied at the cap.
 

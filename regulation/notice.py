@@ -38,6 +38,15 @@ def check_objection_window(published: datetime, end: datetime, now: datetime) ->
         raise Refusal("notice_over", "5.4.2", end=end.isoformat())
 
 
+def check_dismissable(*, of_recusal: bool) -> None:
+    """Refuse to dismiss what the office can't judge inadmissible: a recusal found after the vote is the committee's to judge.
+
+    Clause 5.4.2.
+    """
+    if of_recusal:
+        raise Refusal("recusal_not_dismissed", "5.4.2")
+
+
 def check_dismissal(reasons: str) -> None:
     """Refuse to dismiss an objection as inadmissible without reasons.
 

@@ -70,6 +70,17 @@ def check_stage_results(stage: Literal["material", "site"], applications: Collec
         raise Refusal("stage_result_missing", "2.3.3" if stage == "material" else "5.3.3", applications=", ".join(missing))
 
 
+def check_evaluation_stands(overtaken: Collection[str]) -> None:
+    """Refuse to go on with an evaluation report that rests on stage results which a recusal has changed since (`overtaken`).
+
+    The committee then takes the step back (2.1.2), and the report is computed anew.
+
+    Clause 5.4.1.
+    """
+    if overtaken:
+        raise Refusal("evaluation_overtaken", "5.4.1", applications=", ".join(sorted(overtaken)))
+
+
 def check_panel_access(phase: str) -> None:
     """Refuse a panel's members once the review has ended: the panel has dissolved.
 

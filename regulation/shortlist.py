@@ -92,6 +92,27 @@ def check_shortlist(
     _check_departures(departures, reasons, "5.3.2")
 
 
+def check_list_stands(
+    standings: Sequence[Standing], revised: Sequence[Standing], p: Parameters, decided: frozenset[str] | None = None
+) -> None:
+    """Refuse to build on a list for site review that would be another one by the scores as a recusal has revised them since.
+
+    The committee then takes the step back (2.1.2), and the office settles the list anew.
+
+    Clause 5.3.2.
+    """
+    if _chosen(standings, p, decided) != _chosen(revised, p, decided):
+        raise Refusal("shortlist_overtaken", "5.3.2")
+
+
+def _chosen(standings: Sequence[Standing], p: Parameters, decided: frozenset[str] | None) -> frozenset[str] | None:
+    """Give who goes on; None where the committee would first have to part a tie."""
+    try:
+        return frozenset(shortlist(standings, p, decided).applications)
+    except Refusal:
+        return None
+
+
 def candidates(seekers: Sequence[Seeker], p: Parameters, *, fallback_between_awards: bool) -> Mapping[str, frozenset[str]]:
     """Work out each award's candidates: the highest award sought, reached and not lost; a lower one only for who opted to fall back.
 

@@ -51,7 +51,7 @@ def vote(year: Year) -> None:
             year.chair.expect("POST", ballots, early | {"vote": choice})
     else:
         year.chair.refused("5.4.2", "a second vote on a name", "POST", ballots, early, code="voted_already")
-    closed = office.expect("POST", f"/motions/{opened}/closing")
+    closed = office.expect("POST", f"/motions/{opened}/closing", {})
     found = {year.key_of(one["application"]): one for one in closed["ballots"]}
     tallies = {key: tuple(one["tally"][part] for part in ("yes", "no", "abstain", "recused")) for key, one in found.items()}
     stage.check("secret or named", closed["secret"], year.scenario.rules["voting"]["ballot"] == "secret")

@@ -144,7 +144,8 @@ def adopt_the_rules(year: Year) -> None:
     year.chair.refused(
         "5.4.2", "a second vote of the same member", "POST", f"/motions/{motion}/ballots", {"vote": "yes"}, code="voted_already"
     )
-    decided = office.expect("POST", f"/motions/{motion}/closing")
+    office.refused("5.4.2", "a vote closed early without a reason", "POST", f"/motions/{motion}/closing", {}, code="votes_outstanding")
+    decided = office.expect("POST", f"/motions/{motion}/closing", {"reason": "一名成员因公出国，无法表决。"})
     tally = decided["ballots"][0]["tally"]
     counted = (tally["yes"], tally["no"], tally["abstain"], tally["majority"], decided["outcome"])
     stage.check("four of the seven adopt the rules", counted, (4, 1, 1, 4, "passed"))

@@ -89,7 +89,7 @@ class Year:
         motion = self.office.expect("POST", f"{self.here}/motions", new)["id"]
         self.office.expect("POST", f"/motions/{motion}/opening")
         self.vote(motion, choices)
-        decided: dict[str, Any] = self.office.expect("POST", f"/motions/{motion}/closing")
+        decided: dict[str, Any] = self.office.expect("POST", f"/motions/{motion}/closing", {"reason": "其余成员未参加表决。"})
         return decided
 
 

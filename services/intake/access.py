@@ -60,6 +60,12 @@ def watched(transaction: Transaction, person: Principal) -> Select[UUID]:
     return seats.where(Supervisor.person == person.person, in_office, Cycle.phase.not_in(ENDED))
 
 
+def check_watching(transaction: Transaction, person: Principal, cycle: UUID) -> None:
+    """Raise the 404 of what never was for a supervisor outside this cycle's group (7.1)."""
+    if person.role == "supervisor" and transaction.session.scalar(watched(transaction, person).where(Cycle.id == cycle)) is None:
+        raise absent()
+
+
 def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
     """Give the ids of the organisations that a supervisor is recused from, and of their applications; absent to who sits in no group."""
     if transaction.session.scalar(watched(transaction, supervisor).limit(1)) is None:

@@ -19,6 +19,7 @@ from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules, implementation_rules
 from regulation.report import check_panel_access
 from services.scoring.tables import (
+    CommitteeMember,
     Cycle,
     Disqualified,
     Dossier,
@@ -134,20 +135,25 @@ def check_secrecy(transaction: Transaction, person: str, cycle: Cycle) -> None:
     check_undertaking(day(given_at) if given_at else None, disqualified=bool(out))
 
 
-def watched(transaction: Transaction, supervisor: Principal) -> Select[UUID]:
-    """Select the cycles whose supervision group a supervisor sits in today, until they end (7.1)."""
+def watched(transaction: Transaction, reader: Principal) -> Select[UUID]:
+    """Select the cycles in whose supervision group, until they end, or in whose committee the reader sits today (7.1, 7.6)."""
     today = day(transaction.now)
-    in_office = and_(func.coalesce(Supervisor.since, today) <= today, func.coalesce(Supervisor.until, today) >= today)
-    seats = select(Supervisor.cycle).join(Cycle, Cycle.id == Supervisor.cycle)
-    return seats.where(Supervisor.person == supervisor.person, in_office, Cycle.phase.not_in(ENDED))
+    seat: type[Supervisor | CommitteeMember] = Supervisor if reader.role == "supervisor" else CommitteeMember
+    in_office = and_(func.coalesce(seat.since, today) <= today, func.coalesce(seat.until, today) >= today)
+    seats = select(seat.cycle).where(seat.person == reader.person, in_office)
+    return seats.join(Cycle, Cycle.id == seat.cycle).where(Cycle.phase.not_in(ENDED)) if seat is Supervisor else seats
 
 
 def check_watching(transaction: Transaction, reader: Principal, cycle: UUID | None = None) -> None:
-    """Raise the 404 of what never was for a supervisor outside the cycle's group; without a cycle, outside every group (7.1)."""
-    if reader.role != "supervisor":
+    """Raise the 404 of what never was for a supervisor or committee member without a seat in the cycle; without a cycle, in any (7.1).
+
+    The office needs none; reviewers are asked for their panels.
+    """
+    if reader.role not in {"supervisor", "committee"} or reader.has_duty("office"):
         return
     seats = watched(transaction, reader)
-    if transaction.session.scalar((seats if cycle is None else seats.where(Supervisor.cycle == cycle)).limit(1)) is None:
+    here = seats if cycle is None else seats.where(seats.selected_columns[0] == cycle)
+    if transaction.session.scalar(here.limit(1)) is None:
         raise absent()
 
 

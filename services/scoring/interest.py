@@ -159,7 +159,8 @@ def recuse(
     added = transaction.session.scalar(insert(Recusal).values(id=new_id(), **ground).on_conflict_do_nothing().returning(Recusal.id))
     if added is None:
         return False
-    facts = {"person": person, "credit_code": credit_code, "kind": kind, "source": source}
+    reviewed = rounds.counted(transaction, person, credit_code)
+    facts = {"person": person, "credit_code": credit_code, "kind": kind, "source": source, "reviewed": reviewed}
     transaction.record("recusal.declared", f"recusal:{added}", clause="2.4.5", facts=facts, tell=TOLD)
     rounds.leave(transaction, person, "recused", "2.4.5", credit_code=credit_code)
     return True

@@ -13,7 +13,7 @@ from kernel.requests import Transaction
 from kernel.service import Listener, News
 from services.scoring import rounds
 from services.scoring.interest import recuse
-from services.scoring.tables import Cycle, Disqualified, Dossier, Fallen, Panel, Reviewer, Supervisor
+from services.scoring.tables import CommitteeMember, Cycle, Disqualified, Dossier, Fallen, Panel, Reviewer, Supervisor
 
 
 class Facts(BaseModel):
@@ -66,6 +66,7 @@ class EligibleApplication(Facts):
     awards: list[str]
     fallback: bool
     preferred: bool
+    attachments: list[str] = []
 
 
 class ScreeningClosed(Facts):
@@ -104,7 +105,7 @@ class RecusalGranted(Facts):
 
 
 class Member(Facts):
-    """A member of a supervision group, with their term where it has one."""
+    """A member of a supervision group or committee, with their term where it has one."""
 
     person: str
     since: date | None = None
@@ -112,7 +113,7 @@ class Member(Facts):
 
 
 class Appointed(Facts):
-    """A cycle's whole supervision group."""
+    """A cycle's whole supervision group, or whole committee."""
 
     cycle: UUID
     members: list[Member]
@@ -230,6 +231,13 @@ def on_supervision_appointed(transaction: Transaction, news: News) -> None:
     transaction.session.add_all(Supervisor(cycle=facts.cycle, **one.model_dump()) for one in facts.members)
 
 
+def on_committee_set(transaction: Transaction, news: News) -> None:
+    """Keep a cycle's committee as it stands now; it may come before the cycle itself (2.0)."""
+    facts = Appointed.model_validate(news.facts)
+    transaction.session.execute(delete(CommitteeMember).where(CommitteeMember.cycle == facts.cycle))
+    transaction.session.add_all(CommitteeMember(cycle=facts.cycle, **one.model_dump()) for one in facts.members)
+
+
 def strike(transaction: Transaction, person: str, standing: str, why: str, clause: str) -> None:
     """Count an appointed reviewer no longer: their sheets of the running stage are withdrawn."""
     was: InstrumentedAttribute[str] = Reviewer.standing
@@ -267,6 +275,7 @@ LISTENERS: dict[str, Listener] = {
     "application.stage_changed": on_stage_changed,
     "recusal.granted": on_recusal_granted,
     "supervision.appointed": on_supervision_appointed,
+    "committee.set": on_committee_set,
     "account.sanctioned": on_account_sanctioned,
     "account.disabled": on_account_disabled,
     "honour.changed": on_honour_changed,

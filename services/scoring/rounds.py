@@ -81,6 +81,18 @@ def opened_sheets(transaction: Transaction, found: Round) -> list[Sheet]:
     return list(transaction.session.scalars(select(Sheet).where(Sheet.round == found.id, Sheet.state == "opened").order_by(Sheet.id)))
 
 
+def counted(transaction: Transaction, person: str, credit_code: str) -> list[str]:
+    """Name an organisation's applications under review in whose results opened sheets of this person count."""
+    query = (
+        select(Round.application)
+        .join(Sheet, Sheet.round == Round.id)
+        .join(Dossier, Dossier.application == Round.application)
+        .join(Panel, Panel.id == Round.panel)
+        .where(Sheet.person == person, Sheet.state == "opened", Dossier.credit_code == credit_code, Panel.state == "formed")
+    )
+    return [str(application) for application in transaction.session.scalars(query.distinct().order_by(Round.application))]
+
+
 def unsign(transaction: Transaction, found: Round) -> None:
     """Take the stances off a consensus sheet that no longer stands as it was signed."""
     transaction.session.execute(delete(Signature).where(Signature.round == found.id))

@@ -210,7 +210,7 @@ def check_submit(transaction: Transaction, sheet: tables.Sheet, found: Round, pa
 
 
 def rate(transaction: Transaction, key: UUID, person: str, version: int, given: Mapping[str, Rating], *, whole: bool) -> SheetAnswer:
-    """Put ratings on one's own draft; `whole` takes off what is not given."""
+    """Put ratings on one's own draft; `whole` takes off what is not given. A file that is not in the dossier is absent, whoever's it is."""
     sheet, found, panel, dossier, cycle = own(transaction, key, person, lock=True)
     check_version(version, sheet.version)
     check_rate(transaction, sheet, found, panel)
@@ -220,6 +220,8 @@ def rate(transaction: Transaction, key: UUID, person: str, version: int, given: 
         for evidence in rating.evidence:
             if evidence.section is not None and evidence.section not in form(cycle.edition):
                 raise Problem(SECTION_UNKNOWN, section=evidence.section)
+            if evidence.attachment is not None and str(evidence.attachment) not in dossier.attachments:
+                raise absent()
     ratings = {item: rating.percent // STEP for item, rating in given.items()}
     texts = {item: rating.model_dump(mode="json", exclude={"percent"}, exclude_none=True) for item, rating in given.items()}
     sheet.ratings = ratings if whole else {**sheet.ratings, **ratings}

@@ -51,6 +51,8 @@ class Dossier(Base):
     stage: Mapped[str] = mapped_column(default="eligible")
     shortlisted: Mapped[bool] = mapped_column(default=False)
     panel: Mapped[UUID | None] = mapped_column(ForeignKey("panel.id"), index=True)
+    attachments: Mapped[list[str]] = mapped_column(server_default="{}")
+    """The files of the dossier, by their ids in intake."""
 
 
 class Fallen(Base):
@@ -151,6 +153,17 @@ class Supervisor(Base):
     """Who sits in which cycle's supervision group, as workflow has told; it dissolves with its cycle (7.1)."""
 
     __tablename__ = "supervisor"
+
+    cycle: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[date | None]
+    until: Mapped[date | None]
+
+
+class CommitteeMember(Base):
+    """Who sits in which cycle's committee, as workflow has told."""
+
+    __tablename__ = "committee_member"
 
     cycle: Mapped[UUID] = mapped_column(primary_key=True)
     person: Mapped[str] = mapped_column(primary_key=True)

@@ -14,7 +14,7 @@ from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer
 from regulation.score import Aggregation, Score
-from services.scoring.access import check_secrecy, cycle_of
+from services.scoring.access import check_secrecy, check_watching, cycle_of
 from services.scoring.diagnostics.answers import Advisory
 from services.scoring.diagnostics.reading import Scope, contenders, rules_for
 from services.scoring.diagnostics.words import NOTICE
@@ -174,6 +174,7 @@ def get_what_if(
 ) -> WhatIf:
     """See the cycle under other rules, as the office or the committee; what is left out stays as the cycle's rules have it."""
     cycle = cycle_of(transaction, key)
+    check_watching(transaction, reader, cycle.id)
     check_secrecy(transaction, reader.person, cycle)
     rules = rules_for(cycle)
     weights = [

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from kernel.identity import Office
 from kernel.problems import Kind, Problem, absent
@@ -98,10 +98,11 @@ def notice_ends(transaction: Transaction, cycle: Cycle) -> list[datetime]:
 
 
 def check_approve(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse approval in the wrong phase, with an objection to a notice still open, or before the last name's notice is over."""
+    """Refuse approval in the wrong phase, before the last name's notice is over, or with an open objection to one, or open late recusal."""
     check_move(transaction, cycle, "approve")
     statement = select(func.count()).select_from(Objection)
-    waiting = statement.where(Objection.cycle_id == cycle.id, Objection.notice_id.is_not(None), Objection.state.in_(OPEN))
+    binding = or_(Objection.notice_id.is_not(None), Objection.recused.is_not(None))
+    waiting = statement.where(Objection.cycle_id == cycle.id, binding, Objection.state.in_(OPEN))
     check_approval(notice_ends(transaction, cycle), transaction.session.scalar(waiting) or 0, transaction.now)
 
 

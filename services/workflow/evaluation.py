@@ -1,5 +1,6 @@
 """The evaluation report: exact totals, minimum scores, and the candidates for each award (5.4.1)."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,8 +15,10 @@ from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id
 from regulation.edition import Parameters
 from regulation.implementation import ImplementationRules
+from regulation.report import check_evaluation_stands
 from regulation.score import Score, total
-from regulation.shortlist import Seeker, candidates, check_candidates
+from regulation.shortlist import Seeker, Standing, candidates, check_candidates, check_list_stands
+from services.workflow.ballot.use_cases import winners_motions
 from services.workflow.course import (
     check_move,
     check_secrets,
@@ -28,8 +31,20 @@ from services.workflow.course import (
     rules_hash,
     rules_of,
 )
-from services.workflow.stage import Departure, ExactScore, Insider, check_stage, contenders, exact, results, score_of, set_stage, veiled
-from services.workflow.tables import Contender, Cycle, Evaluation, Shortlist, StageResult
+from services.workflow.stage import (
+    Departure,
+    ExactScore,
+    Insider,
+    check_stage,
+    contenders,
+    exact,
+    recommended,
+    results,
+    score_of,
+    set_stage,
+    veiled,
+)
+from services.workflow.tables import Contender, Cycle, Evaluation, Motion, Shortlist, StageResult
 
 
 class AwardCandidates(Body):
@@ -118,22 +133,73 @@ class EvaluationAnswer(Answer):
     """SHA-256 of the RFC 8785 form of the whole report as computed, before anything is left out for a recused reader."""
     computed_at: datetime
     confirmed_at: datetime | None
+    overtaken: list[UUID]
+    """The applications whose stage results a recusal has changed since: nobody goes on with the report until it is computed anew."""
     actions: dict[str, Action]
 
 
 def check_evaluate(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's reports stand (2.3.3, 5.3.3, 7.6)."""
+    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's reports stand (2.3.3, 5.3.3, 7.6).
+
+    A late recusal may have reopened the material review, of those too who were not listed, and changed who would be (2.4.5, 5.3.2).
+    """
     check_move(transaction, cycle, "evaluate")
     check_undertaken(transaction, transaction.actor, cycle)
-    shortlisted = contenders(transaction, cycle, "shortlisted")
-    check_stage(transaction, cycle, "material", shortlisted)  # a late recusal may have reopened it
-    check_stage(transaction, cycle, "site", shortlisted)
+    check_stage(transaction, cycle, "material", contenders(transaction, cycle, "shortlisted", "not_shortlisted"))
+    check_list(transaction, cycle)
+    check_stage(transaction, cycle, "site", contenders(transaction, cycle, "shortlisted"))
+
+
+def check_list(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse where the list for site review would be another by the material results as they are now; who dropped out keeps theirs."""
+    found = transaction.session.get_one(Shortlist, cycle.id)
+    motion = transaction.session.get(Motion, found.motion_id) if found.motion_id else None
+    material, named = results(transaction, cycle, "material"), recommended(transaction, cycle)
+    standing = contenders(transaction, cycle, "shortlisted", "not_shortlisted")
+    before = [
+        Standing(one["application"], Score(one["numerator"], one["denominator"]), one["preferred"], qualified=one["recommended"])
+        for one in found.standings
+    ]
+    now = [
+        replace(one, score=score_of(material[UUID(one.application)]), qualified=one.application in named)
+        if UUID(one.application) in standing
+        else one
+        for one in before
+    ]
+    check_list_stands(before, now, parameters_of(cycle, transaction.now), parted_by(motion))
+
+
+def parted_by(motion: Motion | None) -> frozenset[str] | None:
+    """Name whom a motion chose among those tied for site review; None where it decided nothing of the kind."""
+    return frozenset(motion.subject["applications"]) if motion and motion.subject.get("tie") == "shortlist" else None
+
+
+def overtaken(transaction: Transaction, cycle: Cycle, evaluation: Evaluation) -> list[str]:
+    """Name the applications whose stage results are no longer those that the report rests on: a recusal has changed them (2.4.5)."""
+    now = {stage: results(transaction, cycle, stage) for stage in ("material", "site")}
+    standing = contenders(transaction, cycle, "shortlisted", "candidate", "not_candidate")
+
+    def differs(one: dict[str, Any], stage: str) -> bool:
+        result = now[stage].get(UUID(one["application"]))
+        return result is None or one[stage] != _stage_score(result)
+
+    listed = [one for one in evaluation.report["applications"] if UUID(one["application"]) in standing]
+    return [one["application"] for one in listed if any(differs(one, stage) for stage in now)]
+
+
+@veiled
+def check_stands(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse to go on with a report that a recusal has overtaken, until winners are put to the vote: from then on it is in the docket."""
+    evaluation = transaction.session.get(Evaluation, cycle.id)
+    if evaluation is not None and not winners_motions(transaction, cycle):
+        check_evaluation_stands(overtaken(transaction, cycle, evaluation))
 
 
 def check_confirm_evaluation(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to report the candidates in the wrong phase, or without an undertaking (2.2.3, 7.6)."""
+    """Refuse to report the candidates in the wrong phase, without an undertaking, or on results that have changed (2.2.3, 2.4.5, 7.6)."""
     check_move(transaction, cycle, "confirm_evaluation")
     check_undertaken(transaction, transaction.actor, cycle)
+    check_stands(transaction, cycle)
 
 
 @veiled
@@ -269,6 +335,7 @@ def show_evaluation(transaction: Transaction, principal: Principal, cycle: Cycle
             "reasons": {one: reason for one, reason in evaluation.reasons.items() if one in visible},
             "computed_at": evaluation.computed_at,
             "confirmed_at": evaluation.confirmed_at,
+            "overtaken": [one for one in overtaken(transaction, cycle, evaluation) if one in visible],
             "actions": actions,
         }
     )

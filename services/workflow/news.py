@@ -15,6 +15,7 @@ from regulation.lifecycle import PHASES
 from services.workflow.ballot.use_cases import leave_open_votes
 from services.workflow.course import lock_cycle, parameters_of, phase_of
 from services.workflow.notice import let_fall, standing_names
+from services.workflow.objection.use_cases import report_recusal
 from services.workflow.tables import Contender, Cycle, Department, Disqualified, Panel, PanelReport, Recusal, StageResult, Undertaking
 from services.workflow.webhook import end_webhooks
 
@@ -107,6 +108,8 @@ class Recused(Facts):
     credit_code: str
     kind: str = ""
     source: str = ""
+    reviewed: list[UUID] = []
+    """The applications in whose results their sheets counted."""
 
 
 class Undertaken(Facts):
@@ -168,8 +171,8 @@ def on_report(transaction: Transaction, news: News) -> None:
 
 
 def on_report_revised(transaction: Transaction, news: News) -> None:
-    """Keep a revised report until the evaluation: a recusal takes a sheet out of the total, not out of the list that stands (2.4.5)."""
-    keep_report(transaction, Reported.model_validate(news.facts), news, until="site_review")
+    """Keep a revised report: what rests on the earlier results is not gone on with until it is settled anew (2.4.5)."""
+    keep_report(transaction, Reported.model_validate(news.facts), news, until="deliberation")
 
 
 def keep_report(transaction: Transaction, facts: Reported, news: News, until: str) -> None:
@@ -195,10 +198,12 @@ def keep_report(transaction: Transaction, facts: Reported, news: News, until: st
 
 
 def on_recusal_declared(transaction: Transaction, news: News) -> None:
-    """Keep a recusal, which holds in the votes that are open too (2.4.5)."""
+    """Keep a recusal, which holds in the votes that are open too; one found after the vote on winners goes on the docket (2.4.5)."""
     facts = Recused.model_validate(news.facts)
     leave_open_votes(transaction, facts.person, facts.credit_code)
-    transaction.session.merge(Recusal(**facts.model_dump()))
+    transaction.session.merge(Recusal(**facts.model_dump(exclude={"reviewed"})))
+    for application in facts.reviewed:
+        report_recusal(transaction, application, facts.person)
 
 
 def on_recusal_lifted(transaction: Transaction, news: News) -> None:

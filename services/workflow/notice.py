@@ -26,6 +26,7 @@ from regulation.refusal import Refusal
 from services.workflow.award import drop_proposed_awards
 from services.workflow.ballot.use_cases import tied_in, winning_ballots
 from services.workflow.course import check_move, find_cycle, lock_cycle, move, parameters_of, phase_of, rules_of
+from services.workflow.evaluation import check_stands
 from services.workflow.stage import set_stage, veiled
 from services.workflow.tables import (
     Announcement,
@@ -184,6 +185,7 @@ def standing_names(transaction: Transaction, cycle: Cycle) -> Sequence[NoticeNam
 
 def check_voted(transaction: Transaction, cycle: Cycle) -> None:
     """Refuse to leave deliberation while a vote on winners is due or open, or names tied at the cap are not parted (5.4.2)."""
+    check_stands(transaction, cycle)
     evaluation = transaction.session.get(Evaluation, cycle.id)
     if evaluation is not None and not any((evaluation.candidates or {}).values()):
         return  # nobody reached a minimum, so there is nobody to vote on: fewer winners, even none, are allowed (1.5)

@@ -12,8 +12,7 @@ from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, p
 from kernel.service import router
 from kernel.wire import Answer, Page
 from regulation.ballot import check_reopening
-from services.workflow.ballot.proposal import winners_motions
-from services.workflow.ballot.use_cases import check_motion_passed
+from services.workflow.ballot.use_cases import check_motion_passed, winners_motions
 from services.workflow.course import check_insight, check_move, find_cycle, lock_cycle, move
 from services.workflow.cycle import MotionReference
 from services.workflow.notice import NoticeAnswer, let_fall, show_notice, standing_names

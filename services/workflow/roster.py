@@ -133,7 +133,7 @@ def set_committee(transaction: Transaction, cycle_id: UUID, version: int, commit
     check_roster(in_office(named, day(transaction.now)), parameters_of(cycle, transaction.now))
     transaction.session.execute(delete(Seat).where(Seat.cycle_id == cycle.id))
     transaction.session.add_all([Seat(cycle_id=cycle.id, **seat.model_dump()) for seat in committee.members])
-    move(transaction, cycle, "set_committee", kind="committee.set", facts=committee.model_dump(mode="json"), tell=())
+    move(transaction, cycle, "set_committee", kind="committee.set", facts=committee.model_dump(mode="json"), tell=("scoring",))
     return cycle
 
 

@@ -16,7 +16,7 @@ from regulation.score import Score
 from regulation.shortlist import Standing, check_shortlist
 from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import check_move, check_secrets, check_undertaken, find_cycle, hidden_from, lock_cycle, move, parameters_of
-from services.workflow.evaluation import check_evaluate
+from services.workflow.evaluation import check_evaluate, parted_by
 from services.workflow.stage import (
     Departure,
     ExactScore,
@@ -24,12 +24,13 @@ from services.workflow.stage import (
     check_stage,
     contenders,
     exact,
+    recommended,
     results,
     score_of,
     set_stage,
     veiled,
 )
-from services.workflow.tables import Cycle, PanelReport, Shortlist
+from services.workflow.tables import Cycle, Shortlist
 
 
 class ShortlistProposal(Body):
@@ -82,7 +83,7 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
     check_confirm(transaction, cycle)
     p = parameters_of(cycle, transaction.now)
     motion = check_motion_passed(transaction, cycle, proposal.decided_by, "major_matter") if proposal.decided_by else None
-    decided = frozenset(motion.subject["applications"]) if motion and motion.subject.get("tie") == "shortlist" else None
+    decided = parted_by(motion)
     reasons = {str(departure.application): departure.reason for departure in proposal.reasons}
     standings = standings_of(transaction, cycle)
     computed = rule.shortlist(standings, p, decided)
@@ -126,10 +127,9 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
 def standings_of(transaction: Transaction, cycle: Cycle) -> Sequence[Standing]:
     """Rank the eligible by exact material score; only whom its panel recommended may go on (2.3.1)."""
     material = results(transaction, cycle, "material")
-    reports = transaction.session.query(PanelReport).filter_by(cycle_id=cycle.id, stage="material")
-    recommended = {application for report in reports for application in report.recommended}
+    named = recommended(transaction, cycle)
     standings = [
-        Standing(str(contender.id), score_of(material[contender.id]), contender.preferred, qualified=str(contender.id) in recommended)
+        Standing(str(contender.id), score_of(material[contender.id]), contender.preferred, qualified=str(contender.id) in named)
         for contender in contenders(transaction, cycle, "eligible").values()
     ]
     return sorted(standings, key=lambda one: one.score, reverse=True)

@@ -115,6 +115,12 @@ def results(transaction: Transaction, cycle: Cycle, stage: str) -> Mapping[UUID,
     return {result.application: result for result in found}
 
 
+def recommended(transaction: Transaction, cycle: Cycle) -> frozenset[str]:
+    """Name whom the panels' material reports recommend for site review (2.3.1)."""
+    reports = transaction.session.scalars(select(PanelReport).where(PanelReport.cycle_id == cycle.id, PanelReport.stage == "material"))
+    return frozenset(application for report in reports for application in report.recommended)
+
+
 def score_of(result: StageResult) -> Score:
     """Read a result's exact score."""
     return Score(result.numerator, result.denominator)

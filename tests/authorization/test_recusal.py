@@ -77,7 +77,7 @@ def test_no_answer_of_a_year_names_an_organisation_to_the_recused(hidden: Hidden
     hidden.unseen(hidden.recused.post(f"/motions/{motion}/opening"))
     ok(year.office.post(f"/motions/{motion}/opening"))
     year.committee.vote(motion, 4, name=hidden.id, voters=("chair-1", "vice-1", "vice-2", "member-1"))
-    ok(year.office.post(f"/motions/{motion}/closing"))
+    ok(year.office.post(f"/motions/{motion}/closing", json={}))
     hidden.reads(cycle)
     hidden.unseen(hidden.recused.post(f"{cycle}/deliberation-end", json={"reasons": "不再递补"}))
     other = year.ballot({year.names[1]: 5})

@@ -55,6 +55,7 @@ def test_the_eligible_list_closes_the_screening_once_everything_is_determined(aw
     refused(intake.settle(good), "wrong_phase", "5.3.1")
     (facts,) = intake.facts_of("screening.closed", f"cycle:{intake.cycle}")
     assert [(one["application"], one["preferred"]) for one in facts["applications"]] == [(good.id, True)]
+    assert facts["applications"][0]["attachments"] == [one["id"] for one in ok(good.client.get(f"{good.path}/attachments"))["items"]]
     assert ok(intake.office.get(f"/cycles/{intake.cycle}"))["phase"] == "material_review"
     assert ok(good.client.post(f"{good.path}/withdrawal", json={"reason": "不再参评。"}))["state"] == "withdrawn"
 
@@ -214,7 +215,8 @@ def test_the_view_of_a_cycle_finds_by_every_filter(award: Award) -> None:
     assert seen(determination="open") == {plain.id, vetoed.id}
     assert intake.facts_of("dossier.read", f"cycle:{intake.cycle}") != []
     absent(intake.office.get(f"/cycles/{asked.id}/screening"))
-    refused(award.client("supervisor", "supervisor-9").get(path), "undertaking_missing", "7.6")
+    absent(award.client("supervisor", "supervisor-9").get(path))
+    refused(award.client("committee", "clerk-9", duties=["office"]).get(path), "undertaking_missing", "7.6")
 
 
 def test_a_department_reads_the_criterion_it_was_asked_and_its_evidence_alone(intake: Intake, award: Award) -> None:

@@ -23,12 +23,14 @@ def test_the_group_reads_its_cycle_and_what_a_member_is_recused_from_is_absent(i
     stranger, supervisor = (award.client("supervisor", person) for person in ("supervisor-of-none", "supervisor-1"))
     ok(stranger.post("/me/undertakings", json={"cycle": intake.cycle}))
     absent(stranger.get(seen.path))
+    absent(stranger.get(f"/cycles/{intake.cycle}/screening"))
     absent(stranger.get("/record/intake/events"))
     absent(stranger.get("/record/gateway/events"))
     assert ok(stranger.get("/applications"))["items"] == []
     refused(supervisor.get(f"{seen.path}/sections/overview"), "undertaking_missing", "7.6")
     ok(supervisor.post("/me/undertakings", json={"cycle": intake.cycle}))
     ok(supervisor.get(f"{seen.path}/sections/overview"))
+    ok(supervisor.get(f"/cycles/{intake.cycle}/screening"))
     interest = {"credit_code": hidden.code, "kind": "kinship", "reason": "配偶在该企业任职。"}
     ok(supervisor.put("/me/interests", json={"interests": [interest]}))
     intake.hear()

@@ -7,7 +7,7 @@ import pytest
 from regulation.edition import example_rules, load
 from regulation.score import Score, total
 from tests.rig import Award
-from tests.workflow.committee import VOTERS, ok, refused
+from tests.workflow.committee import EARLY, VOTERS, ok, refused
 from tests.workflow.year import OVER, Year, points
 
 BIENNIAL_RULES = example_rules("biennial-example")
@@ -71,7 +71,7 @@ def test_the_plain_year(award: Award) -> None:
     for name in year.names[:2]:
         year.committee.vote(motion, 4, name=name)
     assert year.office.post(f"/meetings/{meeting}/ending", json={"minutes": "略"}).json()["code"] == "meeting_votes_open"
-    ok(year.office.post(f"/motions/{motion}/closing"))
+    ok(year.office.post(f"/motions/{motion}/closing", json={}))
     ended = ok(year.office.post(f"/meetings/{meeting}/ending", json={"minutes": "两家通过。"}))
     assert [(one["title"], one["outcome"]) for one in ended["agenda"]] == [("审议拟获奖名单", "passed"), ("其他事项", None)]
     ok(year.notice(dict.fromkeys(year.names[:2], motion)))
@@ -203,7 +203,7 @@ def test_a_quorum_lost_by_recusals_gives_no_result(award: Award) -> None:
         recusal = {"person": person, "name": year.names[0], "reason": "近亲属任职"}
         ok(year.committee.voters[person].post(f"/motions/{motion}/recusals", json=recusal))
     assert ok(year.office.post(f"/motions/{motion}/opening"))["ballots"][0]["quorum"] == 1
-    closed = ok(year.office.post(f"/motions/{motion}/closing"))["ballots"][0]
+    closed = ok(year.office.post(f"/motions/{motion}/closing", json=EARLY))["ballots"][0]
     assert (closed["outcome"], closed["won"], closed["tally"]["recused"], closed["tally"]["base"]) == ("no_quorum", False, 4, 0)
     refused(year.notice({year.names[0]: motion}), "motion_not_passed", "2.1.3")
     again = year.ballot({year.names[0]: 5})
@@ -273,7 +273,7 @@ def test_a_year_under_the_second_edition(award: Award) -> None:
     for name, yes in zip(year.names[:3], (5, 4, 2), strict=True):
         year.committee.vote(motion, yes, name=name, no=5 - yes)
     year.committee.vote(motion, 3, name=year.names[2])  # one member thinks again
-    closed = ok(year.office.post(f"/motions/{motion}/closing"))
+    closed = ok(year.office.post(f"/motions/{motion}/closing", json={}))
     found = {one["application"]: (one["tally"]["yes"], one["won"]) for one in closed["ballots"]}
     assert [found[name] for name in year.names[:3]] == [(5, True), (4, True), (3, False)]
     third = year.ballot({year.names[4]: 5}, "nomination")

@@ -79,9 +79,13 @@ def test_advice_is_for_the_leader_and_who_oversees_once_they_gave_the_undertakin
     assert is_absent(year.client("chief").get(where))
     assert is_absent(year.client("second").get(f"/cycles/{year.id}/diagnostics"))
     assert year.office.get(where).json() == year.supervisor.get(where).json()
-    stranger = year.award.client("committee", year.person("late"), duties=["member"])
-    assert refusal(stranger.get(where)) == (409, "undertaking_missing", "7.6")
-    assert refusal(stranger.get(f"/cycles/{year.id}/what-if")) == (409, "undertaking_missing", "7.6")
+    members = [{"person": year.person("member")}, {"person": year.person("late")}, {"person": year.person("gone"), "until": "2026-04-30"}]
+    year.tell("workflow", "committee.set", cycle=year.id, members=members)
+    late, gone, other = (year.award.client("committee", year.person(name), duties=["member"]) for name in ("late", "gone", "stranger"))
+    for path in (where, f"/cycles/{year.id}/diagnostics", f"/cycles/{year.id}/what-if"):
+        assert refusal(late.get(path)) == (409, "undertaking_missing", "7.6")
+        assert is_absent(gone.get(path))
+        assert is_absent(other.get(path))
     assert year.client("leader").get(f"/cycles/{year.id}/what-if").status_code == 403
     assert year.award.client("applicant", org=next(iter(year.codes.values()))).get(where).status_code == 403
 

@@ -52,6 +52,16 @@ def told(year: Year, panel: str, kind: str) -> list[dict[str, Any]]:
     return found
 
 
+def reviewed_by_the_recused(year: Year) -> list[list[str]]:
+    """Read in which applications the sheets of those recused counted, as workflow was told."""
+    engine = year.award.database("scoring")
+    with engine.connect() as database:
+        query = text("select facts from event where kind = 'recusal.declared' and facts->>'person' like :mark order by id")
+        found = [row.facts["reviewed"] for row in database.execute(query, {"mark": f"%-{year.mark}"})]
+    engine.dispose()
+    return found
+
+
 def test_a_replacement_may_keep_what_was_finished_and_says_which_sheets_count(year: Year) -> None:
     finished, unfinished = next_application(year), next_application(year)
     panel = year.form(TEAM[:3], [finished, unfinished])
@@ -204,3 +214,25 @@ def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award
     made = year.report(("leader", "second", "spare"), panel, report | {"stage": "material"}).json()
     assert {one["application"]: one["points"] for one in made["results"]} == {application: "633.33", other: "600.00"}
     assert refusal(leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"})) == (409, "stage_not_open", None)
+
+
+def test_a_recusal_takes_the_sheet_out_until_the_names_are_before_the_public(award: Award) -> None:
+    year = Year(award, 2028)
+    year.appoint(*TEAM, leaders=["leader"])
+    year.undertake(*TEAM)
+    application, other = year.close_screening(2)
+    panel = year.form(TEAM, [application, other])
+    for one in (application, other):
+        year.settle(TEAM, panel, one)
+    assert year.report(TEAM, panel, REPORT | {"recommended": [application, other]}).status_code == 201
+    year.tell("workflow", "shortlist.confirmed", cycle=year.id, applications=[])
+    year.tell("workflow", "cycle.phase_changed", cycle=year.id, phase="deliberation")
+    recuse(year, panel, "third", application)
+    [revised] = told(year, panel, "panel.report_revised")
+    assert [one["application"] for one in revised["results"]] == [other]
+    year.tell("workflow", "cycle.phase_changed", cycle=year.id, phase="public_notice")
+    recuse(year, panel, "fourth", other)
+    assert len(told(year, panel, "panel.report_revised")) == 1
+    assert reviewed_by_the_recused(year) == [[application], [other]]  # by which workflow puts the second before the committee
+    [result] = year.office.get(f"/panels/{panel}/results", params={"stage": "material"}).json()["items"]
+    assert (result["application"], result["equal"], len(result["counted"])) == (other, True, 4)

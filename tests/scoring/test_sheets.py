@@ -1,12 +1,13 @@
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from tests.rig import Award
-from tests.scoring.year import RUBRIC, Year, is_absent, rating, refusal
+from tests.scoring.year import RUBRIC, Year, file_of, is_absent, rating, refusal
 
 TEAM = ("leader", "second", "third")
 EXACTLY_610 = {"4.7.2": 65, "4.7.3": 65, "4.2.2": 65}
@@ -44,9 +45,14 @@ def test_a_rating_is_a_multiple_of_five_of_an_item_of_the_rubric(year: Year, fre
     unheard = {"evidence": [{"section": "gossip"}]}
     said = leader.put(f"{where}/items/4.1.2", json=rating(60) | unheard, headers={"If-Match": '"1"'})
     assert refusal(said) == (409, "evidence_section_unknown", None)
+    for file in (file_of(next(one for one in year.codes if one != fresh[1])), str(uuid4())):  # another dossier's is as absent as none
+        unseen = leader.put(f"{where}/items/4.1.2", json=rating(60) | {"evidence": [{"attachment": file}]}, headers={"If-Match": '"1"'})
+        assert is_absent(unseen)
     assert rate("4.1.2", 60, '"7"') == (412, "version_stale", None)
     assert leader.put(f"{where}/items/4.1.2", json=rating(60)).status_code == 428
-    done = leader.put(f"{where}/items/4.1.2", json=rating(100), headers={"If-Match": '"1"'})
+    proof = {"evidence": [{"attachment": file_of(fresh[1]), "place": "第3页"}]}
+    done = leader.put(f"{where}/items/4.1.2", json=rating(100) | proof, headers={"If-Match": '"1"'})
+    assert next(one["evidence"] for one in done.json()["items"] if one["item"] == "4.1.2") == proof["evidence"]
     assert [one["percent"] for one in done.json()["items"] if one["percent"] is not None] == [100]
     assert done.json()["total"] is None
     assert not done.json()["actions"]["submit"]["allowed"]

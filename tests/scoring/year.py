@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import httpx
 
@@ -59,6 +59,7 @@ class Year:
         launch = {"cycle": self.id, "year": year, "edition": "jindong-2022", "rubric": RUBRIC.id, "rules_hash": "0" * 64}
         self.tell("workflow", "cycle.launched", **launch, rules=RULES | rules, launched_on="2026-03-01")
         self.tell("workflow", "supervision.appointed", cycle=self.id, members=[{"person": f"supervisor-{self.mark}"}])
+        self.tell("workflow", "committee.set", cycle=self.id, members=[{"person": self.person("member")}])
         for overseer in (self.office, self.supervisor):
             assert overseer.post("/me/undertakings", json={"cycle": self.id}).status_code == 201
 
@@ -128,6 +129,7 @@ class Year:
                 "awards": ["quality", "innovation"],
                 "fallback": True,
                 "preferred": False,
+                "attachments": [file_of(application)],
             }
             for application, code in self.codes.items()
         ]
@@ -208,6 +210,11 @@ class Year:
         assert self.agree(members[0], panel, application, percent).status_code == 200
         for name in members:
             assert self.sign(name, panel, application).status_code == 201
+
+
+def file_of(application: str) -> str:
+    """Give the id of the one file in an application's dossier."""
+    return str(uuid5(UUID(application), "file"))
 
 
 def rating(percent: int) -> dict[str, object]:

@@ -15,6 +15,8 @@ from tests.rig import Award
 COUNTED = {"aggregation": "consensus", "counted": [], "not_counted": []}
 VOTERS = ("chair-1", "vice-1", "vice-2", "member-1", "member-2")
 RULES = example_rules("jindong-2022") | {"material_weight": 60, "site_weight": 40}
+EARLY = {"reason": "其余成员未能参加表决。"}
+"""Why a vote is closed while somebody could still vote."""
 PLAN = {
     "milestones": {"open": "2026-03-01", "screening": "2026-04-01"},
     "window": {"opens": "2026-03-01T00:00:00+08:00", "closes": "2026-04-01T00:00:00+08:00"},
@@ -83,7 +85,7 @@ class Committee:
         motion = self.propose(cycle, kind, **subject)
         ok(self.office.post(f"/motions/{motion}/opening"))
         self.vote(motion, yes, no=len(VOTERS) - yes)
-        return ok(self.office.post(f"/motions/{motion}/closing"))
+        return ok(self.office.post(f"/motions/{motion}/closing", json={}))
 
     def approve_rules(self, cycle: str) -> None:
         motion = self.decide(cycle, "rules")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.rig import Award
-from tests.workflow.committee import RULES, VOTERS, Committee, eligible, ok, refused
+from tests.workflow.committee import EARLY, RULES, VOTERS, Committee, eligible, ok, refused
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_more_pass_than_the_cap_most_votes_win(committee: Committee) -> None:
     assert [ballot["quorum"] for ballot in opened["ballots"]] == [4, 4, 4, 4]
     for contender, yes in zip(four, (5, 4, 5, 3), strict=True):
         committee.vote(motion, yes, no=5 - yes, name=contender["application"])
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json={}))
     assert [ballot["won"] for ballot in closed["ballots"]] == [True, True, True, False]
     votes = {vote["person"]: vote["choice"] for vote in closed["ballots"][1]["votes"]}
     assert votes == {"chair-1": "yes", "vice-1": "yes", "vice-2": "yes", "member-1": "yes", "member-2": "no"}
@@ -51,7 +51,7 @@ def test_an_exact_tie_across_the_cap_goes_to_the_committee(committee: Committee)
     ok(committee.office.post(f"/motions/{motion}/opening"))
     for one in ids:
         committee.vote(motion, 4, no=1, name=one)
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json={}))
     assert [ballot["won"] for ballot in closed["ballots"]] == [True, None, None, None]
     tie = {"among": "winners", "motion": motion, "award": "quality"}
     notice = {"text": "公示", "medium": "网站", "names": [{"application": ids[0], "motion": motion}]}
@@ -73,7 +73,7 @@ def test_score_then_preference_break_equal_votes(committee: Committee) -> None:
     ok(committee.office.post(f"/motions/{motion}/opening"))
     for one in five:
         committee.vote(motion, 5, name=one["application"])
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json={}))
     assert [ballot["won"] for ballot in closed["ballots"]] == [False, True, True, False, True]
 
 
@@ -92,7 +92,7 @@ def test_a_recused_member_leaves_numerator_and_denominator_and_does_not_see_the_
     ok(committee.voters["member-2"].post(f"/motions/{motion}/recusals", json={"person": "member-2", "name": first, "reason": "亲属任职"}))
     refused(committee.voters["member-2"].post(f"/motions/{motion}/ballots", json={"name": first, "vote": "yes"}), "member_recused", "2.4.5")
     committee.vote(motion, 2, name=first)
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json=EARLY))
     tally = closed["ballots"][0]["tally"]
     assert (tally["roster"], tally["recused"], tally["quorum"], tally["outcome"]) == (5, 2, 2, "passed")
     assert closed["ballots"][1]["outcome"] == "no_quorum"
@@ -138,7 +138,7 @@ def test_one_vote_each_by_those_on_the_roll_and_nobody_sees_another_s_before_clo
     refused(committee.chair.post(cast, json={"vote": "yes"}), "voted_already", "5.4.2")
     with award.client("committee", "chair-of-another-year", duties=["chair"]) as stranger:
         assert stranger.post(cast, json={"vote": "yes"}).status_code == 404
-        assert stranger.post(f"/motions/{motion}/closing").status_code == 404
+        assert stranger.post(f"/motions/{motion}/closing", json={}).status_code == 404
         assert stranger.get(f"/motions/{motion}").status_code == 404
     refused(committee.office.post(cast, json={"vote": "yes"}), "no_vote", "2.0")
     assert ok(committee.chair.get(f"/motions/{motion}"))["ballots"][0]["votes"] == [{"person": "chair-1", "choice": "abstain"}]
@@ -172,7 +172,7 @@ def test_who_lost_the_quality_ballot_falls_back_if_it_opted_to(committee: Commit
     ok(committee.office.post(f"/motions/{motion}/opening"))
     for one in (opted, not_opted):
         committee.vote(motion, 1, no=4, name=one["application"])
-    assert ok(committee.office.post(f"/motions/{motion}/closing"))["outcome"] == "rejected"
+    assert ok(committee.office.post(f"/motions/{motion}/closing", json={}))["outcome"] == "rejected"
     late = {"kind": "winners", "title": "创新奖", "names": names_of([not_opted], "innovation")}
     refused(committee.office.post(f"/cycles/{cycle}/motions", json=late), "candidate_not_open", "5.4.1")
     assert committee.propose(cycle, "winners", names=names_of([opted], "innovation"))
@@ -215,7 +215,7 @@ def test_a_secret_ballot_keeps_only_that_a_member_voted(committee: Committee) ->
         contents = connection.execute(text("select content from sealed_choice")).scalars().all()
         assert len(contents) == 5
         assert len({len(content) for content in contents}) == 1
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))["ballots"][0]
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json={}))["ballots"][0]
     assert (closed["tally"]["yes"], closed["tally"]["no"]) == (4, 1)
     assert {vote["choice"] for vote in closed["votes"]} == {None}
     with database.connect() as connection:

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig import Award
-from tests.workflow.committee import PLAN, ROSTER, RULES, Committee, ok, refused
+from tests.workflow.committee import EARLY, PLAN, ROSTER, RULES, Committee, ok, refused
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_launch_needs_rules_committee_group_and_plan(committee: Committee) -> 
     ok(committee.edit(committee.office, f"/cycles/{cycle}/committee", ROSTER))
     ok(committee.office.post(f"/motions/{motion}/opening"))
     committee.vote(motion, 3)
-    ok(committee.office.post(f"/motions/{motion}/closing"))
+    ok(committee.office.post(f"/motions/{motion}/closing", json=EARLY))
     ok(committee.office.post(f"/cycles/{cycle}/rules/approval", json={"motion": motion}))
     refused(committee.office.post(launch), "supervision_group_missing", "7.1")
     why = ok(committee.office.get(f"/cycles/{cycle}"))["actions"]["launch"]["why"]
@@ -110,7 +110,7 @@ def test_rules_are_adopted_by_more_than_half_the_full_roster(committee: Committe
     motion = committee.propose(cycle, "rules")
     ok(committee.office.post(f"/motions/{motion}/opening"))
     committee.vote(motion, 2)
-    closed = ok(committee.office.post(f"/motions/{motion}/closing"))
+    closed = ok(committee.office.post(f"/motions/{motion}/closing", json=EARLY))
     assert closed["outcome"] == "no_quorum"
     assert closed["ballots"][0]["tally"]["majority"] == 3
     refused(committee.office.post(f"/cycles/{cycle}/rules/approval", json={"motion": motion}), "motion_not_passed", "2.1.1")

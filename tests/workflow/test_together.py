@@ -8,7 +8,7 @@ import httpx
 
 from embedded.caller import Caller
 from tests.rig import Award
-from tests.workflow.committee import RULES, VOTERS, ok, refused
+from tests.workflow.committee import EARLY, RULES, VOTERS, ok, refused
 from tests.workflow.year import Year, points
 
 TWO = [{"material": points(700)}, {"material": points(690)}]
@@ -40,18 +40,21 @@ def test_a_member_who_votes_many_times_at_once_has_one_vote(award: Award) -> Non
     member, path = year.committee.voters["member-1"], f"/motions/{motion}/ballots"
     votes = [{"name": year.names[0], "vote": vote} for vote in ("yes", "no", "yes", "abstain")]
     once(together(*(lambda vote=vote: member.post(path, json=vote) for vote in votes)))
-    assert year.committee.voters["member-2"].post(f"/motions/{motion}/closing").status_code == 403
+    assert year.committee.voters["member-2"].post(f"/motions/{motion}/closing", json={}).status_code == 403
     year.committee.vote(motion, 3, name=year.names[0], voters=VOTERS[:3])
-    closed = once(together(*(lambda: year.office.post(f"/motions/{motion}/closing") for _ in range(3)))).json()
+    refused(year.office.post(f"/motions/{motion}/closing", json={}), "votes_outstanding", "5.4.2")
+    closed = once(together(*(lambda: year.office.post(f"/motions/{motion}/closing", json=EARLY) for _ in range(3)))).json()
     tally = next(one["tally"] for one in closed["ballots"] if one["application"] == year.names[0])
     assert tally["yes"] + tally["no"] + tally["abstain"] == 4
     engine = award.database("workflow")
     with engine.connect() as database:
-        kept = "select facts->'ballots' from event where kind = 'motion.closed' and subject = %s"
-        ballots = database.exec_driver_sql(kept, (f"motion:{motion}",)).scalar_one()
+        kept = "select facts->'ballots', facts->>'reason' from event where kind = 'motion.closed' and subject = %s"
+        ballots, reason = database.exec_driver_sql(kept, (f"motion:{motion}",)).one()
     engine.dispose()
     missing = {one["application"]: one["not_voted"] for one in ballots}
-    assert missing == {year.names[0]: ["member-2"], year.names[1]: sorted(VOTERS)}  # who closes early leaves a trace
+    assert missing == {year.names[0]: ["member-2"], year.names[1]: sorted(VOTERS)}
+    assert {one["application"]: one["not_voted"] for one in closed["ballots"]} == missing
+    assert ok(year.committee.chair.get(f"/motions/{motion}"))["closing_reason"] == reason == EARLY["reason"]
     late = {"name": year.names[0], "vote": "yes"}
     refused(year.committee.voters["member-2"].post(path, json=late), "wrong_state", "2.1.3")
 
@@ -59,14 +62,14 @@ def test_a_member_who_votes_many_times_at_once_has_one_vote(award: Award) -> Non
 def test_nobody_learns_the_count_before_the_vote_is_closed_by_trying_to_close_it(award: Award) -> None:
     year = Year(award, 2068, TWO, RULES | {"voting": RULES["voting"] | {"ballot": "secret"}}).evaluated()
     motion = year.committee.propose(year.cycle, "winners", names=[{"application": year.names[0], "award": "quality"}])
-    refused(year.committee.chair.post(f"/motions/{motion}/closing", params={"dry_run": True}), "wrong_state", "2.1.3")
+    refused(year.committee.chair.post(f"/motions/{motion}/closing", json={}, params={"dry_run": True}), "wrong_state", "2.1.3")
     ok(year.office.post(f"/motions/{motion}/opening"))
     year.committee.vote(motion, 4, name=year.names[0])
     for caller in (year.committee.chair, year.office):
-        tried = ok(caller.post(f"/motions/{motion}/closing", params={"dry_run": True}))
+        tried = ok(caller.post(f"/motions/{motion}/closing", json=EARLY, params={"dry_run": True}))
         [ballot] = tried["ballots"]
         assert (tried["state"], tried["outcome"], ballot["tally"], ballot["outcome"], ballot["won"]) == ("voting", None, None, None, None)
-    assert ok(year.office.post(f"/motions/{motion}/closing"))["outcome"] == "passed"
+    assert ok(year.office.post(f"/motions/{motion}/closing", json=EARLY))["outcome"] == "passed"
 
 
 def test_two_of_the_office_who_decide_the_same_at_once_decide_it_once(award: Award) -> None:

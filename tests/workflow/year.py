@@ -92,7 +92,7 @@ class Year:
         ok(self.office.post(f"/motions/{motion}/opening"))
         for name, yes in names.items():
             self.committee.vote(motion, yes, name=name, no=len(VOTERS) - yes)
-        ok(self.office.post(f"/motions/{motion}/closing"))
+        ok(self.office.post(f"/motions/{motion}/closing", json={}))
         return motion
 
     def notice(self, names: Mapping[str, str], at: str = PUBLISHED) -> httpx.Response:

@@ -107,7 +107,7 @@ def post_closure(cycle: UUID, _office: Office, transaction: InTransaction, _dry_
 @routes.get("/cycles/{cycle}/screening", operation_id="list_screenings")
 def list_screenings(
     cycle: UUID,
-    _screener: Screener,
+    screener: Screener,
     transaction: InTransaction,
     determination: Annotated[
         Literal["open", "eligible", "ineligible"] | None, Query(description="`open`: not determined, or an outcome changed since")
@@ -125,6 +125,7 @@ def list_screenings(
     found = transaction.session.get(Cycle, cycle)
     if found is None:
         raise absent()
+    access.check_watching(transaction, screener, cycle)
     access.check_sworn(transaction, cycle)
     access.note_reading(transaction, f"cycle:{cycle}", "screening")
     wanted = Wanted(determination, township, section, criterion, finding, outcome, asked)

@@ -163,6 +163,7 @@ def _summary(transaction: Transaction, application: Application) -> dict[str, An
         "awards": content["awards"],
         "fallback": content["fallback"],
         "preferred": has_priority(frozenset(flag for flag in flags if flag in proven)),
+        "attachments": [one["id"] for one in content["attachments"]],
     }
 
 

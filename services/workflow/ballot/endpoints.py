@@ -17,6 +17,7 @@ from services.workflow.ballot.schemas import (
     BallotAnswer,
     MemberRecusal,
     MotionAnswer,
+    MotionClosing,
     NewMotion,
     NewVote,
     TallyAnswer,
@@ -28,14 +29,16 @@ from services.workflow.ballot.use_cases import (
     check_motion_step,
     close_motion,
     find_motion,
+    not_voted,
     open_motion,
     recuse_member,
     seen_motions,
     visible_ballots,
+    votes_on,
 )
 from services.workflow.course import check_insight, find_cycle, has_undertaken, hidden_from
 from services.workflow.stage import Insider
-from services.workflow.tables import Ballot, Contender, Cycle, Motion, Vote
+from services.workflow.tables import Ballot, Contender, Cycle, Motion
 
 Clerk = Annotated[Principal, roles("committee", duties=("office", "chair"))]
 """Who opens and closes a vote."""
@@ -46,7 +49,7 @@ def show_ballot(transaction: Transaction, motion: Motion, ballot: Ballot) -> Bal
     """Give a ballot: every vote once it is closed, before that the caller's own alone."""
     caller = transaction.actor
     contender = transaction.session.get(Contender, ballot.application) if ballot.application else None
-    votes = transaction.session.scalars(select(Vote).where(Vote.ballot_id == ballot.id).order_by(Vote.person)).all()
+    votes = votes_on(transaction, ballot)
     closed = motion.state == "decided"
     tally: dict[str, Any] = ballot.tally or {}
     return BallotAnswer(
@@ -56,6 +59,7 @@ def show_ballot(transaction: Transaction, motion: Motion, ballot: Ballot) -> Bal
         recused=ballot.recused,
         quorum=tally.get("quorum"),
         voted=len(votes),
+        not_voted=not_voted(motion, ballot, votes) if closed else [],
         votes=[VoteAnswer.model_validate(vote) for vote in votes if closed or (caller and vote.person == caller.person)],
         tally=TallyAnswer(**tally) if closed else None,
         outcome=ballot.outcome,
@@ -108,6 +112,7 @@ def show_motion(transaction: Transaction, motion: Motion) -> MotionAnswer:
         proposed_at=motion.proposed_at,
         opened_at=motion.opened_at,
         closed_at=motion.closed_at,
+        closing_reason=motion.closing_reason,
         ballots=[show_ballot(transaction, motion, ballot) for ballot in ballots],
         actions=actions_on(transaction, cycle, motion, ballots),
     )
@@ -180,6 +185,6 @@ def post_vote(motion_id: UUID, vote: NewVote, member: Member, transaction: InTra
 
 
 @routes.post("/motions/{motion_id}/closing", operation_id="close_motion")
-def post_closing(motion_id: UUID, clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
-    """Close the vote and count it; without a quorum there is no result (5.4.2)."""
-    return answer_motion(transaction, close_motion(transaction, motion_id, clerk))
+def post_closing(motion_id: UUID, closing: MotionClosing, clerk: Clerk, transaction: InTransaction, _dry_run: DryRun) -> MotionAnswer:
+    """Close the vote and count it, before everybody who may has voted only with the reason; without a quorum there is no result (5.4.2)."""
+    return answer_motion(transaction, close_motion(transaction, motion_id, clerk, closing.reason))

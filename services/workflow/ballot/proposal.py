@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from kernel.problems import Problem, absent
 from kernel.requests import Transaction
@@ -27,8 +27,9 @@ from services.workflow.ballot.schemas import (
     Tie,
     WinnersMotion,
 )
-from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winning_ballots
+from services.workflow.ballot.use_cases import NO_TIE, OUT, tied_ballots, tied_in, winners_among, winners_motions, winning_ballots
 from services.workflow.course import check_undertaken, hidden_from_caller, lock_cycle, parameters_of, phase_of, rules_hash, rules_of
+from services.workflow.evaluation import check_stands
 from services.workflow.shortlist import check_confirm, standings_of
 from services.workflow.stage import veiled
 from services.workflow.tables import Ballot, Contender, Cycle, Evaluation, Motion, NoticeName, Objection
@@ -83,12 +84,6 @@ def fallen_awards(transaction: Transaction, cycle: Cycle) -> set[str]:
     return set(transaction.session.scalars(fallen))
 
 
-def winners_motions(transaction: Transaction, cycle: Cycle) -> int:
-    """Count the motions on winners that were put before the committee in this cycle."""
-    put = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))
-    return transaction.session.scalar(put) or 0
-
-
 def removal_subject(transaction: Transaction, cycle: Cycle, new: RemovalMotion) -> dict[str, Any]:
     """Bind a removal to a name that stands before the public (5.4.2)."""
     standing = select(NoticeName).where(
@@ -101,9 +96,10 @@ def removal_subject(transaction: Transaction, cycle: Cycle, new: RemovalMotion) 
 
 
 def reported_candidates(transaction: Transaction, cycle: Cycle) -> Mapping[str, Sequence[str]]:
-    """Give the candidates that the office has reported, by award; refused before it has (2.2.3)."""
+    """Give the candidates that the office has reported, by award; refused before it has, or on results that have changed (2.2.3, 2.4.5)."""
     evaluation = transaction.session.get(Evaluation, cycle.id)
     check_winners_motion(evaluation_reported=evaluation is not None and evaluation.confirmed_at is not None)
+    check_stands(transaction, cycle)
     return (evaluation and evaluation.candidates) or {}
 
 

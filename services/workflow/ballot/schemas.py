@@ -142,6 +142,14 @@ class NewVote(Body):
     vote: Choice
 
 
+class MotionClosing(Body):
+    """Why the vote is closed while members who may still vote have not."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"reason": "一名成员因公出国，无法表决。"}]})
+
+    reason: Reason | None = None
+
+
 class VoteAnswer(Answer):
     """Who voted what; of a secret ballot, only that they voted."""
 
@@ -172,6 +180,8 @@ class BallotAnswer(Answer):
     recused: list[str]
     quorum: int | None
     voted: int
+    not_voted: list[str]
+    """Once it is closed, who on the roll neither voted nor was recused."""
     votes: list[VoteAnswer]
     tally: TallyAnswer | None
     outcome: str | None
@@ -196,5 +206,7 @@ class MotionAnswer(Answer):
     proposed_at: datetime
     opened_at: datetime | None
     closed_at: datetime | None
+    closing_reason: str | None
+    """Why it was closed while members who could still vote had not."""
     ballots: list[BallotAnswer]
     actions: dict[str, Action]

@@ -18,6 +18,7 @@ from regulation.ballot import (
     Tally,
     adoption,
     check_attends,
+    check_closing,
     check_meeting_quorum,
     check_member_recusal,
     check_passed,
@@ -61,6 +62,12 @@ def check_motion_passed(transaction: Transaction, cycle: Cycle, motion_id: UUID,
         raise absent()
     check_passed(motion.kind, motion.outcome or motion.state, kind)
     return motion
+
+
+def winners_motions(transaction: Transaction, cycle: Cycle) -> int:
+    """Count the motions on winners that were put before the committee in this cycle."""
+    put = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.kind.in_(lifecycle.NAMING))
+    return transaction.session.scalar(put) or 0
 
 
 def winning_ballots(transaction: Transaction, cycle: Cycle) -> Sequence[Ballot]:
@@ -269,12 +276,14 @@ def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, n
     return motion
 
 
-def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal) -> Motion:
+def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal, reason: str | None) -> Motion:
     """Close the vote, count every ballot, and settle who won (5.4.2); a dry run asks whether it may be closed, and counts nothing."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
     step = check_motion_step(transaction, cycle, motion, "close")
+    check_closing(len(outstanding(transaction, motion)), reason or "")
     if transaction.dry_run:
         return motion  # told while votes are still cast, the count would tell when to close, and of a secret vote who voted how
+    motion.closing_reason = reason
     p, ballots = parameters_of(cycle, transaction.now), ballots_of(transaction, motion)
     counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
     outcomes = [ballot.outcome for ballot in ballots]
@@ -284,22 +293,40 @@ def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal
         settle(transaction, cycle, [ballot for ballot in ballots if ballot.award == award], award)
     if motion.outcome == "passed" and motion.subject.get("tie") == "winners":
         settle_tie(transaction, cycle, motion)
-    facts = {"outcome": motion.outcome, "secret": motion.secret, "ballots": counted}
+    facts = {"outcome": motion.outcome, "secret": motion.secret, "ballots": counted, "reason": reason}
     transaction.record("motion.closed", f"motion:{motion.id}", clause=step.clause, facts=facts)
     return motion
 
 
+def not_voted(motion: Motion, ballot: Ballot, votes: Sequence[Vote]) -> list[str]:
+    """Name who on the roll neither voted nor was recused."""
+    return sorted(set(motion.roll) - set(ballot.recused) - {vote.person for vote in votes})
+
+
+def outstanding(transaction: Transaction, motion: Motion) -> set[str]:
+    """Name who could still vote on some name: of a vote in a meeting, those who attend it."""
+    meeting = transaction.session.get(Meeting, motion.meeting_id) if motion.meeting_id else None
+    able = set(meeting.present) if meeting else set(motion.roll)
+    return {
+        person for ballot in ballots_of(transaction, motion) for person in not_voted(motion, ballot, votes_on(transaction, ballot))
+    } & able
+
+
+def votes_on(transaction: Transaction, ballot: Ballot) -> Sequence[Vote]:
+    """Load a ballot's votes by member."""
+    return transaction.session.scalars(select(Vote).where(Vote.ballot_id == ballot.id).order_by(Vote.person)).all()
+
+
 def count(transaction: Transaction, cycle: Cycle, motion: Motion, ballot: Ballot, p: Parameters) -> dict[str, Any]:
     """Count one ballot; gives what the record keeps: every named vote, of a secret ballot the shuffled choices."""
-    votes = transaction.session.scalars(select(Vote).where(Vote.ballot_id == ballot.id).order_by(Vote.person)).all()
+    votes = votes_on(transaction, ballot)
     choices = unseal(transaction, ballot, votes) if motion.secret else [vote.choice for vote in votes]
     counts = (choices.count("yes"), choices.count("no"), choices.count("abstain"))
     found = tally(cycle, motion, ballot, counts, p)
     ballot.tally, ballot.outcome = asdict(found), found.outcome
     shown: object = choices if motion.secret else {vote.person: vote.choice for vote in votes}
-    missing = sorted(set(motion.roll) - set(ballot.recused) - {vote.person for vote in votes})
     facts = {"ballot": str(ballot.id), "application": str(ballot.application), "tally": ballot.tally}
-    return facts | {"votes": shown, "not_voted": missing}
+    return facts | {"votes": shown, "not_voted": not_voted(motion, ballot, votes)}
 
 
 def seats_left(transaction: Transaction, cycle: Cycle, award: str) -> int:

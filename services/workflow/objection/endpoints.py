@@ -26,6 +26,7 @@ from services.workflow.objection.schemas import (
     Ruling,
 )
 from services.workflow.objection.use_cases import (
+    check_dismiss,
     dismiss,
     due_of,
     find_objection,
@@ -52,12 +53,12 @@ def show_objection(transaction: Transaction, principal: Principal, objection: Ob
     actions = {
         "investigate": offer(transaction, "PUT", f"{here}/investigation", lambda: check("investigate")),
         "rule": offer(transaction, "POST", f"{here}/ruling", lambda: check("rule")),
-        "dismiss": offer(transaction, "POST", f"{API}/objections/dismissals", lambda: check("dismiss")),
+        "dismiss": offer(transaction, "POST", f"{API}/objections/dismissals", lambda: check_dismiss(objection)),
     }
     return ObjectionAnswer(
         id=objection.id,
         version=objection.version,
-        kind="objection" if objection.notice_id else "report",
+        kind="recusal" if objection.recused else "objection" if objection.notice_id else "report",
         cycle=objection.cycle_id,
         notice=objection.notice_id,
         application=objection.application,

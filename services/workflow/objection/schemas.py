@@ -96,12 +96,14 @@ class Objector(Answer):
 class ObjectionAnswer(Answer):
     """A case of the docket; `kind` tells an objection to a notice from a report, `objector` is there for the office alone.
 
+    A `recusal` nobody sent: a reviewer whose sheets counted was recused after winners were put to the vote, and the committee rules on it.
+
     `due` is the instant by which the investigation is to be over.
     """
 
     id: UUID
     version: int
-    kind: Literal["objection", "report"]
+    kind: Literal["objection", "report", "recusal"]
     cycle: UUID
     notice: UUID | None
     application: UUID | None

@@ -15,9 +15,9 @@ from kernel.requests import Transaction, check_version, offer
 from kernel.service import API
 from regulation import lifecycle
 from regulation.calendar import midnight
-from regulation.notice import check_dismissal, check_ruling
+from regulation.notice import check_dismissable, check_dismissal, check_ruling
 from services.workflow.arrival import count_arrival
-from services.workflow.ballot.use_cases import check_motion_passed
+from services.workflow.ballot.use_cases import OUT, check_motion_passed, winners_motions
 from services.workflow.course import PEERS, check_secrets, check_undertaken, find_cycle, hidden_from, hidden_from_caller, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
 from services.workflow.objection.schemas import (
@@ -33,6 +33,7 @@ from services.workflow.tables import Contender, Cycle, Notice, NoticeName, Objec
 
 OPEN = ("received", "investigating", "reported")
 UNINVESTIGATED = ("received", "investigating")
+VOTED = ("public_notice", "approval")
 RUNNING = ("eligible", "shortlisted", "candidate")
 
 
@@ -52,32 +53,46 @@ def is_overdue(transaction: Transaction, objection: Objection) -> bool:
 def receive(transaction: Transaction, cycle: Cycle, notice: Notice | None, new: NewObjection) -> ObjectionReceipt:
     """Put a case on the docket; of the tracking code only a hash is kept. The cycle's row is locked: approval counts what is open."""
     count_arrival(transaction.session, transaction.request)
-    tracking = secrets.token_urlsafe(24)
-    objection = Objection(
-        cycle_id=cycle.id,
-        notice_id=notice.id if notice else None,
-        text=new.text,
-        tracking_hash=tracking_hash(tracking),
-        state="received",
-        received_at=transaction.now,
-        version=1,
-    )
+    objection = Objection(cycle_id=cycle.id, notice_id=notice.id if notice else None, text=new.text)
     if new.application is not None:
         objection.credit_code = _concerned(transaction, objection, new.application)
         objection.application = new.application
-    transaction.session.add(objection)
-    transaction.session.flush()
+    tracking = enter(transaction, objection)
     if new.name or new.contact:
         transaction.session.add(ObjectionContact(objection_id=objection.id, name=new.name, contact=new.contact))
-    facts = {
-        "cycle": str(cycle.id),
-        "notice": str(notice.id) if notice else None,
-        "application": _name(objection.application),
-        "text_sha256": _digest(new.text),
-    }
-    transaction.record("objection.received", f"objection:{objection.id}", clause="5.4.2" if notice else "2.2.4", facts=facts)
     transaction.secrets = ("tracking_code",)
     return ObjectionReceipt(id=objection.id, tracking_code=tracking, state=objection.state, received_at=objection.received_at)
+
+
+def enter(transaction: Transaction, objection: Objection) -> str:
+    """Open a case, and record it; gives its tracking code, of which only a hash is kept."""
+    tracking = secrets.token_urlsafe(24)
+    objection.tracking_hash, objection.state, objection.version = tracking_hash(tracking), "received", 1
+    objection.received_at = transaction.now
+    transaction.session.add(objection)
+    transaction.session.flush()
+    facts = {
+        "cycle": str(objection.cycle_id),
+        "notice": str(objection.notice_id) if objection.notice_id else None,
+        "application": _name(objection.application),
+        "text_sha256": _digest(objection.text),
+    }
+    transaction.record("objection.received", f"objection:{objection.id}", clause="5.4.2" if objection.notice_id else "2.2.4", facts=facts)
+    return tracking
+
+
+def report_recusal(transaction: Transaction, application: UUID, person: str) -> None:
+    """Put the recusal of somebody whose sheets counted on the docket, once winners are put to the vote: the committee judges it (2.4.5)."""
+    contender = transaction.session.get(Contender, application)
+    if contender is None or contender.stage in OUT:
+        return
+    cycle = lock_cycle(transaction, contender.cycle_id)
+    known = select(Objection.id).where(Objection.application == application, Objection.recused == person)
+    voted = cycle.phase in VOTED or (cycle.phase == "deliberation" and winners_motions(transaction, cycle))
+    if not voted or transaction.session.scalar(known) is not None:
+        return
+    text = f"评审员{person}须回避，其评分已计入该组织的评审结果，而拟获奖名单已提请评委会表决。请调查核实并提请评委会裁定（二（四）5）。"
+    enter(transaction, Objection(cycle_id=cycle.id, application=application, credit_code=contender.credit_code, recused=person, text=text))
 
 
 def _digest(text: str | None) -> str | None:
@@ -158,10 +173,16 @@ def remove_name(transaction: Transaction, cycle: Cycle, application: UUID) -> No
         transaction.record("application.disqualified", f"application:{application}", clause="3.3", facts=facts, tell=PEERS)
 
 
-def check_dismissable(transaction: Transaction, item: Dismissal) -> Objection:
+def check_dismiss(objection: Objection) -> None:
+    """Refuse to dismiss what is before the committee or settled, or a late recusal (5.4.2)."""
+    lifecycle.step(lifecycle.OBJECTION, objection.state, "dismiss")
+    check_dismissable(of_recusal=objection.recused is not None)
+
+
+def judged_inadmissible(transaction: Transaction, item: Dismissal) -> Objection:
     """Give the objection, locked; refused where it is not there, is before the committee or settled, or no reasons are given."""
     objection = _lock(transaction, item.objection)
-    lifecycle.step(lifecycle.OBJECTION, objection.state, "dismiss")
+    check_dismiss(objection)
     check_dismissal(item.reasons)
     return objection
 
@@ -170,10 +191,10 @@ def dismiss(transaction: Transaction, dismissals: Dismissals) -> Sequence[Dismis
     """Dismiss the inadmissible, each judged by itself: one that can't be dismissed doesn't hinder the others."""
     results = []
     for item in sorted(dismissals.items, key=lambda one: one.objection):
-        judged = offer(transaction, "POST", f"{API}/objections/dismissals", partial(check_dismissable, transaction, item))
+        judged = offer(transaction, "POST", f"{API}/objections/dismissals", partial(judged_inadmissible, transaction, item))
         results.append(DismissalResult(objection=item.objection, dismissed=judged.allowed, why=judged.why))
         if judged.allowed:
-            objection = check_dismissable(transaction, item)
+            objection = judged_inadmissible(transaction, item)
             objection.state = lifecycle.step(lifecycle.OBJECTION, objection.state, "dismiss").to
             objection.dismissal, objection.settled_at = item.reasons.strip(), transaction.now
             objection.version += 1

@@ -73,6 +73,8 @@ class Motion(Base):
     proposed_at: Mapped[datetime]
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    closing_reason: Mapped[str | None]
+    """Why it was closed while members who could still vote had not."""
 
 
 class Ballot(Base):

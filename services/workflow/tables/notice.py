@@ -59,6 +59,8 @@ class Objection(Base):
     tracking_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     state: Mapped[str]
     received_at: Mapped[datetime]
+    recused: Mapped[str | None]
+    """The reviewer whose recusal, found after winners were put to the vote, it reports (2.4.5); null of what somebody sent."""
     due_on: Mapped[date | None]
     """By when the office set the investigation to be over; without it, the notice's end."""
     findings: Mapped[str | None]
