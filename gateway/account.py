@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from gateway.tables import Account, Grant, Registration
+from gateway.tables import Account, Grant, Recusal, Registration
 from kernel.database import new_id
 from kernel.identity import Duty, Principal, Role
 from kernel.problems import Kind, Problem, absent
@@ -95,9 +95,23 @@ def add_account(transaction: Transaction, *, kind: Kinds, login: str | None, nam
     return None if added is None else transaction.session.get_one(Account, added)
 
 
+def recused_codes(principal: Principal) -> Select[str]:
+    """Select the credit codes of the organisations that a person is recused from."""
+    return select(Recusal.credit_code).where(Recusal.person == principal.person)
+
+
+def acts_for_recused(principal: Principal) -> ColumnElement[bool]:
+    """Tell of an account whether it acts, or asked to act, for an organisation that a person is recused from."""
+    recused = recused_codes(principal)
+    return or_(Account.grants.any(Grant.org.in_(recused)), Account.registration.has(Registration.credit_code.in_(recused)))
+
+
 def seen_by(principal: Principal) -> Select[Account]:
-    """Select the accounts that this caller may see: the office all, the chair supervisors, an endorser its township's registrations."""
-    accounts = select(Account)
+    """Select the accounts that this caller may see: the office all, the chair supervisors, an endorser its township's registrations.
+
+    The people of an organisation that the caller is recused from are absent: who resets their password could read its dossier (2.4.5).
+    """
+    accounts = select(Account).where(~acts_for_recused(principal))
     if principal.has_duty("office"):
         return accounts
     if principal.has_duty("chair"):

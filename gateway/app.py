@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import accounts, activation, bundle, demo, grants, me, published, reference, registration, second_factor, sessions, signins
 from gateway.door import Door
 from gateway.forward import Forwarder
+from gateway.news import LISTENERS
 from gateway.program import Gateway
 from gateway.record import withheld
 from gateway.registration import registrations_to_verify
@@ -30,7 +31,7 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
     routers += [me.routes, bundle.routes, signins.routes, reference.routes]
     if settings.environment != "production":
         routers.append(demo.routes)
-    own = create_service(gateway, "Quality award: accounts", routers, withheld=withheld, tasks=registrations_to_verify)
+    own = create_service(gateway, "Quality award: accounts", routers, listeners=LISTENERS, withheld=withheld, tasks=registrations_to_verify)
     own.include_router(published.routes)
     own.include_router(reference.pages)
     forwarders = {name: Forwarder(name, settings.peer_url(name), settings.upstream_seconds) for name in BEHIND}

@@ -67,6 +67,8 @@ ROUTES: Mapping[str, ServiceName] = {
 """Which service answers below which path of the API; the longest template that fits decides."""
 OUTSIDE_THE_BASE = ("/.well-known", "/docs", "/livez", "/healthz", "/readyz", "/metrics")
 """What the gateway itself answers beside the API."""
+LETTERS = "/internal/events"
+"""Where the services bring the gateway their letters; its own route judges their tokens, which are for no one's API."""
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers transfer-encoding upgrade".split()
@@ -98,7 +100,7 @@ TEMPLATES = sorted(((_segments(template), service) for template, service in ROUT
 
 def service_of(path: str) -> ServiceName | None:
     """Tell which service answers a path; None where none does."""
-    if any(path == own or path.startswith(own + "/") for own in OUTSIDE_THE_BASE):
+    if path == LETTERS or any(path == own or path.startswith(own + "/") for own in OUTSIDE_THE_BASE):
         return "gateway"
     parts = _segments(path.removeprefix(API))
     if not path.startswith(API + "/") or not {".", ".."}.isdisjoint(parts):
@@ -185,7 +187,7 @@ class Door:
             client, token = client_of(request), None
             if signs(request):
                 token, receive = await admitted(self.gateway, request, receive)
-            elif client is None:
+            elif client is None and scope["path"] != LETTERS:
                 await self._check_caller(request)
             receive = self._bounded(request, receive) if service == "gateway" else receive
         except Problem as problem:

@@ -8,10 +8,20 @@ from pydantic import ConfigDict
 from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from gateway.account import LOGIN_TAKEN, AccountAnswer, Login, Password, add_account, answer, check_verifiable, visible_account
+from gateway.account import (
+    LOGIN_TAKEN,
+    AccountAnswer,
+    Login,
+    Password,
+    add_account,
+    answer,
+    check_verifiable,
+    recused_codes,
+    visible_account,
+)
 from gateway.program import Gateway
 from gateway.secret import HashingTurn, issue_link, set_password
-from gateway.tables import Account, Grant, Organisation, Registration
+from gateway.tables import Account, Grant, Organisation, Recusal, Registration
 from kernel.identity import Anyone, Principal, roles
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import DryRun, InTransaction, Transaction
@@ -158,7 +168,8 @@ def invite_colleague(transaction: Transaction, inviter: Principal, form: Colleag
 
     Clause 3.1.
     """
-    if inviter.role == "applicant" and inviter.org != form.credit_code:
+    recused = recused_codes(inviter).where(Recusal.credit_code == form.credit_code)
+    if (inviter.role == "applicant" and inviter.org != form.credit_code) or transaction.session.scalar(recused) is not None:
         raise absent()
     check_credit_code(form.credit_code)
     organisation_of(transaction, form.credit_code)
@@ -178,7 +189,9 @@ def registrations_to_verify(transaction: Transaction, principal: Principal) -> l
     """List what waits for this endorser or the office."""
     if principal.role != "endorser" and not principal.has_duty("office"):
         return []
-    waiting = select(Registration).where(Registration.verified_at.is_(None)).order_by(Registration.created_at).limit(100)
+    unseen = Registration.credit_code.in_(recused_codes(principal))
+    waiting = select(Registration).where(Registration.verified_at.is_(None), ~unseen)
+    waiting = waiting.order_by(Registration.created_at).limit(100)
     if principal.role == "endorser":
         waiting = waiting.where(Registration.township == (principal.body or ""))
     return [

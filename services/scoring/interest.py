@@ -30,6 +30,7 @@ routes = router("interests")
 Official = Annotated[Principal, roles("endorser", "reviewer", "committee", "supervisor")]
 Source = Literal["declared", "office", "requested"]
 TOLD = ("workflow", "intake")
+TOLD_OF_RECUSALS = (*TOLD, "gateway")
 EXAMPLE: JsonDict = {
     "credit_code": "91330703MA00000900",
     "kind": "advice",
@@ -161,7 +162,7 @@ def recuse(
         return False
     reviewed = rounds.counted(transaction, person, credit_code)
     facts = {"person": person, "credit_code": credit_code, "kind": kind, "source": source, "reviewed": reviewed}
-    transaction.record("recusal.declared", f"recusal:{added}", clause="2.4.5", facts=facts, tell=TOLD)
+    transaction.record("recusal.declared", f"recusal:{added}", clause="2.4.5", facts=facts, tell=TOLD_OF_RECUSALS)
     rounds.leave(transaction, person, "recused", "2.4.5", credit_code=credit_code)
     return True
 
@@ -208,7 +209,7 @@ def lift(transaction: Transaction, lifting: Lifting, by: str) -> LiftedRecusal:
         ground.lifted_at, ground.lifted_by, ground.lifting_reason = transaction.now, by, lifting.reason
     transaction.session.flush()
     facts = {"person": lifting.person, "credit_code": lifting.credit_code, "reason": lifting.reason}
-    transaction.record("recusal.lifted", f"recusal:{grounds[0].id}", clause="2.4.5", facts=facts, tell=TOLD)
+    transaction.record("recusal.lifted", f"recusal:{grounds[0].id}", clause="2.4.5", facts=facts, tell=TOLD_OF_RECUSALS)
     panels = (
         select(Panel)
         .join(Seat, Seat.panel == Panel.id)

@@ -191,7 +191,7 @@ def stages(mutant: Mutant) -> list[list[str]]:
         return [[f"{here}/test_operations.py", "-k", "each_caller_opens"]]
     own = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / mutant.service).glob("test_*.py"))
     walks = [f"{here}/test_relations.py"] if mutant.service != "gateway" else []
-    return [walks, own] if mutant.service == "gateway" else [walks, [f"{here}/test_recusal.py", *own]]
+    return [walks, [f"{here}/test_operations.py", "-k", "each_caller_opens"], [*own, f"{here}/test_recusal.py"]]
 
 
 def run_one() -> int:

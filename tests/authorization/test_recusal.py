@@ -6,6 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from embedded.caller import Caller
+from tests.intake.applicants import credit_code
 from tests.rig import Award
 from tests.workflow.committee import ok
 from tests.workflow.year import OVER, Year, points
@@ -113,3 +115,32 @@ def test_the_record_names_no_organisation_to_a_recused_supervisor(award: Award, 
     seen = events("supervisor-1")
     assert hidden.year.names[1] in seen
     assert not any(name in seen for name in hidden.named)
+
+
+def until(caller: Caller, path: str, status: int) -> None:
+    """Ask until news has come from one service to another."""
+    deadline = time.monotonic() + 20
+    while (found := caller.get(path).status_code) != status:
+        assert time.monotonic() < deadline, f"{path} stays {found}"
+
+
+def test_the_door_names_no_account_of_an_organisation_to_whoever_is_recused_from_it(award: Award, hidden: Hidden) -> None:
+    code = credit_code(987)
+    form = {"credit_code": code, "organisation": "某某公司", "township": "330703101", "login": "recusal.door", "name": "王某"}
+    account = ok(award.client().post("/auth/registrations", json=form | {"password": "correct-Horse-7"}))["account"]
+    clerk, town = award.client("committee", "clerk-7", duties=["office"]), award.client("endorser", "town-7", body="330703101")
+    interest = {"credit_code": code, "kind": "kinship", "reason": "亲属任职"}
+    for caller in (clerk, town):
+        assert account in caller.get("/accounts", params={"limit": 200}).text
+        ok(caller.put("/me/interests", json={"interests": [interest]}))
+        until(caller, f"/accounts/{account}", 404)
+        assert not {account, code} & set(caller.get("/accounts", params={"limit": 200}).text.split('"'))
+        assert account not in caller.get("/me").text
+        assert caller.post(f"/accounts/{account}/verification").status_code == 404
+    assert clerk.post(f"/accounts/{account}/activation-links", json={"purpose": "reset"}).status_code == 404
+    colleague = {"credit_code": code, "login": "recusal.door.2", "name": "李某"}
+    assert clerk.post("/accounts/colleagues", json=colleague).status_code == 404
+    ok(hidden.year.office.post("/accounts/colleagues", json=colleague))
+    lifting = {"person": "clerk-7", "credit_code": code, "reason": "误填"}
+    ok(hidden.year.office.post("/reviewers/recusals/lifting", json=lifting))
+    until(clerk, f"/accounts/{account}", 200)

@@ -134,7 +134,7 @@ def main() -> int:
         journal = built.journal
         run.wrong += journal.surprises + verdict.wrong
         run.wrong += [
-            f"a fault was logged: {line.get('path')} {line.get('traceback', '')[-500:]}" for line in built.logged('"message": "fault"')
+            f"a fault was logged: {line.get('route')} {line.get('traceback', '')[-500:]}" for line in built.logged('"message": "fault"')
         ]
         tell("controls: each safeguard taken away in turn")
         duplicated = without_idempotency(built).duplicated

@@ -1,7 +1,8 @@
-"""The database server of the harness, which can be killed, stopped and started again; and a small disk of its own."""
+"""The database server of the harness, which can be killed, stopped and started again; and small disks, which can be filled."""
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -9,20 +10,81 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from embedded import postgres
 
-DISK_BYTES = 96 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+MOST_LOG_FILES = 64
+
+
+class Disk:
+    """A small disk of its own (tmpfs), which only root may mount; `reason` says why there is none."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        self.folder = folder
+        self.reason: str | None = None
+        self._ballast = folder / "ballast"
+        folder.mkdir()
+        if os.geteuid() != 0:
+            self.reason = "only root may mount a small disk"
+            return
+        options = f"size={megabytes * MEGABYTE},mode=0755"
+        mounted = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False, capture_output=True)  # noqa: S603 - our own words
+        if mounted.returncode:
+            self.reason = f"a small disk can't be mounted here: {mounted.stderr.decode().strip()}"
+
+    def fill(self) -> None:
+        """Take the last byte."""
+        with self._ballast.open("ab", buffering=0) as file:
+            for size in (MEGABYTE, 4096):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
+    def free(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        if self.reason is None:
+            flags = 2  # MNT_DETACH: also where a file is still open
+            ctypes.CDLL(None).umount2(os.fsencode(self.folder), flags)
 
 
 class Cluster:
-    """PostgreSQL in a folder. A crash loses what was never written out of the server's own memory, as the loss of the machine would."""
+    """PostgreSQL in a folder, its write-ahead log on a disk of its own where there is one.
 
-    def __init__(self, folder: Path) -> None:
+    A crash loses what was never written out of the server's own memory, as the loss of the machine would.
+    """
+
+    def __init__(self, folder: Path, log_disk: Disk) -> None:
         self._folder = folder
+        self.log_disk = log_disk
         self._held = ExitStack()
         self.server = self._held.enter_context(postgres.running(folder))
+        if log_disk.reason is None:
+            self.do("alter system set max_wal_size = '64MB'", "alter system set min_wal_size = '32MB'")
+            self._held.close()
+            self._move_log()
+            self.start_again()
+
+    def _move_log(self) -> None:
+        place, log, owner = self.log_disk.folder / "pg_wal", self._folder / "cluster" / "pg_wal", self.owner()
+        shutil.copytree(log, place)
+        for one in (place, *place.rglob("*")):
+            os.chown(one, owner.st_uid, owner.st_gid)
+        shutil.rmtree(log)
+        log.symlink_to(place)
+
+    def use_up_log(self) -> None:
+        """Write the log on from file to file until the full disk has no room for the next one, and the server gives up."""
+        said = self._folder / "postgresql.log"
+        before = len(said.read_text())
+        with suppress(OperationalError):
+            for _ in range(MOST_LOG_FILES):
+                self.do("select pg_logical_emit_message(false, 'fault', 'fault'), pg_switch_wal()")
+        assert "No space left on device" in said.read_text()[before:], "the log's disk was not full"
 
     def postmaster(self) -> int:
         return int((self._folder / "cluster" / "postmaster.pid").read_text().split()[0])
@@ -63,40 +125,6 @@ class Cluster:
 
     def owner(self) -> os.stat_result:
         return (self._folder / "cluster").stat()
-
-
-class Disk:
-    """A small disk of its own (tmpfs), which only root may mount; `reason` says why there is none."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.reason: str | None = None
-        self._ballast = folder / "ballast"
-        folder.mkdir()
-        if os.geteuid() != 0:
-            self.reason = "only root may mount a small disk"
-            return
-        mounted = subprocess.run(  # noqa: S603 - our own words
-            ["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0755", "tmpfs", str(folder)], check=False, capture_output=True
-        )
-        if mounted.returncode:
-            self.reason = f"a small disk can't be mounted here: {mounted.stderr.decode().strip()}"
-
-    def fill(self) -> None:
-        """Take the last byte."""
-        with self._ballast.open("ab", buffering=0) as file:
-            for size in (1024 * 1024, 4096):
-                with suppress(OSError):
-                    while True:
-                        file.write(bytes(size))
-
-    def free(self) -> None:
-        self._ballast.unlink(missing_ok=True)
-
-    def unmount(self) -> None:
-        if self.reason is None:
-            flags = 2  # MNT_DETACH: also where a file is still open
-            ctypes.CDLL(None).umount2(os.fsencode(self.folder), flags)
 
 
 def wait(seconds: float) -> None:

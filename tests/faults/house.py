@@ -26,6 +26,7 @@ from tests.faults.wires import Wire, Wiring
 DATABASE = "award"
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this run
 TOKEN_SECONDS = 300.0
+DISK_MEGABYTES, LOG_MEGABYTES = 96, 192
 SILENT_SECONDS = 1.5
 """How long the door waits for a service here, so that one that is stopped is noticed in this run's time."""
 
@@ -152,9 +153,9 @@ def house() -> Iterator[House]:
     with tempfile.TemporaryDirectory(prefix="qa-faults-", dir="/tmp", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         folder.chmod(0o711)  # PostgreSQL's user passes through to the small disk; every secret in here is a file of mode 0600
-        disk = Disk(folder / "disk")
+        disk, log_disk = Disk(folder / "disk", DISK_MEGABYTES), Disk(folder / "log", LOG_MEGABYTES)
         try:
-            cluster = Cluster(folder / "postgresql")
+            cluster = Cluster(folder / "postgresql", log_disk)
             try:
                 with Wiring() as wiring:
                     built = House(folder, cluster, disk, wiring)
@@ -166,3 +167,4 @@ def house() -> Iterator[House]:
                 cluster.stop()
         finally:
             disk.unmount()
+            log_disk.unmount()

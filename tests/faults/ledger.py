@@ -26,6 +26,7 @@ ROWS: Mapping[str, tuple[ServiceName, str]] = {
     "file": ("workflow", "select replace(a.name, '.pdf', ''), a.id::text from attachment a"),
     "department": ("intake", "select d.code, d.code from department d"),
     "reviewer": ("scoring", "select r.person, r.id::text from reviewer r"),
+    "recusal": ("scoring", "select r.credit_code, r.id::text from recusal r"),
     "account": ("gateway", "select a.login, a.id::text from account a where a.login like 'f-%'"),
     "disabling": ("gateway", "select a.id::text, a.id::text from account a where a.status = 'disabled'"),
 }
@@ -35,6 +36,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "file": ("attachment.added", "facts->>'attachment'"),
     "department": ("department.stated", "replace(subject, 'body:', '')"),
     "reviewer": ("reviewer.appointed", "replace(subject, 'reviewer:', '')"),
+    "recusal": ("recusal.declared", "replace(subject, 'recusal:', '')"),
     "account": ("account.invited", "replace(subject, 'account:', '')"),
     "disabling": ("account.disabled", "replace(subject, 'account:', '')"),
 }
@@ -141,12 +143,15 @@ class Ledger:
             verdict.say("files: acknowledged, and their bytes are not there", missing)
 
     def _judge_effects(self, verdict: Verdict) -> None:
-        """What was disabled at the door is struck off scoring's roster, once: version 2, and neither 1 nor 3."""
+        """What was disabled at the door is struck off scoring's roster, once (version 2, neither 1 nor 3); it knows scoring's recusals."""
         disabled = {person for person, _ in self.rows("gateway", ROWS["disabling"][1])}
         found = self.rows("scoring", "select person, standing, version::text from reviewer")
         odd = [row for row in found if (row[0] in disabled) != (row[1:] == ("disabled", "2"))]
         if odd:
             verdict.say("reviewers whose standing does not follow their account", odd)
+        declared, known = (set(self.rows(name, "select person, credit_code from recusal")) for name in ("scoring", "gateway"))
+        if declared != known:
+            verdict.say("recusals that the door knows otherwise than scoring", sorted(declared ^ known))
 
     def _judge_record(self, verdict: Verdict, name: ServiceName, checkpoints: Sequence[str]) -> None:
         """The record's order holds every event once, hashes to its root, and begins with every tree that was ever signed."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 
 from kernel.settings import ServiceName
+from tests.intake.applicants import credit_code
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.03
@@ -19,6 +20,8 @@ ANSWER_SECONDS = 6.0
 CLIENTS_EACH = 2
 BETWEEN_WRITES_SECONDS = 0.04
 """So much that a program which starts meanwhile finds a core free."""
+BETWEEN_RECUSALS_SECONDS = 0.5
+"""Each answer lists all that its person has declared."""
 LONG_AGO = "2015-06-03"
 TRAINED = {
     "degree": "bachelor",
@@ -79,6 +82,10 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing for a while, unless all is to end."""
+        self._stopping.wait(seconds)
 
     def send(self, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
         headers = {"Accept-Language": "en"} | dict(given.pop("headers", {}))
@@ -146,6 +153,12 @@ def writers(cycle: str) -> dict[str, tuple[ServiceName, Writer]]:
     def reviewer(client: Client, marker: str) -> None:
         client.write("reviewer", marker, "POST", "/reviewers", json={"person": marker, "name": "评审员", **TRAINED})
 
+    def recusal(client: Client, marker: str) -> None:
+        code = credit_code(int(marker[:8], 16) % 10**7)
+        interest = {"credit_code": code, "kind": "kinship", "reason": "亲属任职"}
+        client.write("recusal", code, "PUT", "/me/interests", json={"interests": [interest]})
+        client.rest(BETWEEN_RECUSALS_SECONDS)
+
     def account(client: Client, marker: str) -> None:
         form = {"kind": "person", "login": f"f-{marker}", "name": "评审员", "grants": [{"role": "reviewer"}]}
         invited = client.write("account", f"f-{marker}", "POST", "/accounts", json=form)
@@ -161,6 +174,7 @@ def writers(cycle: str) -> dict[str, tuple[ServiceName, Writer]]:
         "file": ("workflow", file),
         "department": ("intake", department),
         "reviewer": ("scoring", reviewer),
+        "recusal": ("scoring", recusal),
         "account": ("gateway", account),
     }
 

@@ -140,15 +140,36 @@ def disk_full(house: House) -> None:
     house.disk.free()
 
 
-def _letters(house: House, sender: ServiceName, receiver: ServiceName, newest: int) -> list[dict[str, object]]:
+def log_full(house: House) -> None:
+    """Fill the disk of the write-ahead log: the server gives up, and starts again once there is room."""
+    disk = house.cluster.log_disk
+    if disk.reason is not None:
+        raise NotPlayedError(disk.reason)
+    disk.fill()
+    house.cluster.use_up_log()
+    wait(HOLD_SECONDS)
+    disk.free()
+    house.cluster.start_again()
+
+
+Rows = Callable[[ServiceName, str], Sequence[tuple[object, ...]]]
+
+
+def letters(rows: Rows, sender: ServiceName, receiver: ServiceName, newest: int) -> list[dict[str, object]]:
     """What a sender's record has for a peer, delivered or not, as the relay would bring it; the newest last."""
-    found = house.ledger().rows(
+    found = rows(
         sender,
         "select e.id::text, to_json(e.at)#>>'{}', e.kind, e.subject, e.actor, e.facts from event e join leaf l on l.event_id = e.id "  # noqa: S608 - our own words
         f"where '{receiver}' = any(e.told) order by l.index desc limit {newest}",
     )
     names = ("id", "at", "kind", "subject", "actor", "facts")
     return [dict(zip(names, row, strict=True)) for row in reversed(found)]
+
+
+def old_letters(rows: Rows, sender: ServiceName, receiver: ServiceName, newest: int) -> list[dict[str, object]]:
+    """Those that the peer has: one that is still under way, brought out of its turn, would upset the order that the relay keeps."""
+    taken = {row[0] for row in rows(receiver, f"select event_id::text from received where sender = '{sender}'")}  # noqa: S608 - our own words
+    return [one for one in letters(rows, sender, receiver, newest) if one["id"] in taken]
 
 
 def _bring(house: House, sender: ServiceName, receiver: ServiceName, letters: Sequence[dict[str, object]]) -> None:
@@ -162,11 +183,11 @@ def _bring(house: House, sender: ServiceName, receiver: ServiceName, letters: Se
 def letters_twice(house: House) -> None:
     """Bring old letters again, several at once and in any order."""
     for receiver in BEHIND_THE_DOOR:
-        letters = _letters(house, "gateway", receiver, 30)
-        random.shuffle(letters)
+        old = old_letters(house.ledger().rows, "gateway", receiver, 30)
+        random.shuffle(old)
         bring = partial(_bring, house, "gateway", receiver)
         with ThreadPoolExecutor(4) as hands:
-            list(hands.map(bring, [letters, letters[::-1], letters[::2], letters[1::2]]))
+            list(hands.map(bring, [old, old[::-1], old[::2], old[1::2]]))
 
 
 def letters_early(house: House) -> None:
@@ -174,9 +195,9 @@ def letters_early(house: House) -> None:
     wire = house.peer["scoring"]
     house.wiring.do(wire.cut())
     wait(2 * HOLD_SECONDS)
-    letters = _letters(house, "gateway", "scoring", 40)[::-1]
-    house.injected["scoring"] |= {str(letter["id"]) for letter in letters}
-    _bring(house, "gateway", "scoring", letters)
+    early = letters(house.ledger().rows, "gateway", "scoring", 40)[::-1]
+    house.injected["scoring"] |= {str(letter["id"]) for letter in early}
+    _bring(house, "gateway", "scoring", early)
     house.wiring.do(wire.heal())
 
 
@@ -238,6 +259,7 @@ def scenes(chance: random.Random) -> list[Scene]:
         killed_at("workflow", b"COMMIT", "between a commit and its answer", before=False),
         killed_at("intake", b"INSERT INTO idempotency", "before its key is kept", before=True),
         Scene("disk full", disk_full, bites=True),
+        Scene("disk of the write-ahead log full", log_full, bites=True),
         Scene("letters brought twice", letters_twice),
         Scene("letters brought early", letters_early),
         Scene("the same request several times at once", same_key_at_once),

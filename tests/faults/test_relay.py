@@ -13,6 +13,8 @@ from embedded.caller import Caller
 from embedded.product import Secrets
 from kernel.settings import ServiceName
 from tests.faults.programs import ROOT, Programs, eventually, programs
+from tests.faults.scenes import letters, old_letters
+from tests.intake.applicants import credit_code
 
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
@@ -69,6 +71,34 @@ def test_while_a_peer_is_away_the_others_go_on_and_it_catches_up_in_order(runnin
         running.signal("intake", signal.SIGCONT)
     eventually(lambda: taken(running, "intake") == told(running))
     assert running.rows("gateway", "select * from outbox") == []
+
+
+def test_what_the_harness_brings_twice_is_never_a_letter_still_under_way(running: Programs, office: Caller) -> None:
+    disable_somebody(office)
+    eventually(lambda: taken(running, "intake") == told(running))
+    running.signal("intake", signal.SIGKILL)
+    for _ in range(2):
+        disable_somebody(office)
+    eventually(lambda: taken(running, "scoring") == told(running))
+    assert [one["id"] for one in letters(running.rows, "gateway", "intake", 30)] == told(running)[-30:]
+    assert [one["id"] for one in old_letters(running.rows, "gateway", "intake", 30)] == taken(running, "intake")[-28:]
+    running.start("intake")
+    eventually(lambda: taken(running, "intake") == told(running))
+
+
+def test_a_recusal_reaches_the_door_between_programs_of_their_own_and_hides_who_acts_for_the_organisation(
+    running: Programs, office: Caller
+) -> None:
+    code = credit_code(901)
+    form = {"credit_code": code, "organisation": "某某公司", "township": "330703101", "login": "recusal.door", "name": "王某"}
+    with running.door() as anyone:
+        account = anyone.post("/auth/registrations", json=form | {"password": PASSWORD}).json()["account"]
+    assert account in office.get("/accounts", params={"limit": 200}).text
+    declared = office.put("/me/interests", json={"interests": [{"credit_code": code, "kind": "kinship", "reason": "亲属任职"}]})
+    assert declared.is_success, declared.text
+    eventually(lambda: office.get(f"/accounts/{account}").status_code == 404)
+    assert account not in office.get("/accounts", params={"limit": 200}).text
+    eventually(lambda: running.rows("scoring", "select * from outbox") == [])
 
 
 def test_what_a_killed_sender_had_committed_is_delivered_after_its_restart(running: Programs, office: Caller) -> None:

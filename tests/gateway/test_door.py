@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from embedded.caller import Caller
 from gateway.app import BEHIND, create
 from gateway.door import service_of
+from kernel.identity import service_audience
 from tests.rig import Award
 
 T = TypeVar("T")
@@ -70,8 +72,10 @@ def signed(award: Award, claims: dict[str, Any], subject: str = "p1", **given: A
 
 def test_no_operators_or_peers_path_is_reachable_through_the_door(award: Award) -> None:
     for path in (
-        "/internal/events",
+        "/internal",
+        "/internal/events/",
         "/internal/clock",
+        "/internal/tasks",
         "/api/v1/cycles/../../internal/clock",
         "/api/v1/internal/tasks",
         "/nothing",
@@ -81,6 +85,29 @@ def test_no_operators_or_peers_path_is_reachable_through_the_door(award: Award) 
         token = signed(award, {"scope": "service"}, subject="intake")
         answer = httpx.put(f"{award.address}{path}", headers={"Authorization": f"Bearer {token}"}, json={}, trust_env=False)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+
+
+def test_the_door_takes_letters_from_services_alone(award: Award) -> None:
+    letter: dict[str, Any] = {
+        "id": str(uuid4()),
+        "at": "2026-03-02T01:00:00Z",
+        "kind": "recusal.lifted",
+        "subject": "recusal:1",
+        "actor": None,
+    }
+    letter |= {"facts": {"person": "p1", "credit_code": "91330703MA00000900"}}
+    office = {"role": "committee", "duties": ["office"]}
+    tokens = {
+        "nobody": (None, 401),
+        "a person": (signed(award, office), 403),
+        "a machine client": (signed(award, {"scope": "results:read"}), 403),
+        "a service, to another": (signed(award, {"scope": "service"}, "scoring", audience=service_audience("intake")), 401),
+        "a service": (signed(award, {"scope": "service"}, "scoring", audience=service_audience("gateway")), 204),
+    }
+    for who, (token, status) in tokens.items():
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = httpx.post(f"{award.address}/internal/events", headers=headers, json=letter, trust_env=False)
+        assert answer.status_code == status, (who, answer.text)
 
 
 def test_the_most_specific_template_decides() -> None:

@@ -96,10 +96,10 @@ class Applicant:
 class Intake:
     """A cycle in its application window, with the office and one town's endorser."""
 
-    def __init__(self, award: Award, year: int = 2026) -> None:
+    def __init__(self, award: Award, year: int = 2026, rules: dict[str, Any] | None = None, edition: str | None = None) -> None:
         self.award = award
         award.at("2026-02-20T09:00:00+08:00")
-        self.cycle = Committee(award).launch(year)
+        self.cycle = Committee(award).launch(year, rules, edition)
         self.office = award.client("committee", "office-1", duties=["office"])
         self.town = award.client("endorser", "town-1", body=TOWN)
         self.swear(self.office)

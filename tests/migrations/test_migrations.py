@@ -1,13 +1,22 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, create_engine, insert, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
 
 from embedded import postgres
 from embedded.product import Secrets, migrated
-from migrations.migrate import SCHEMAS, drift, run
+from kernel.database import leaf
+from kernel.record import write_event
+from migrations.migrate import SCHEMAS, drift, engine_for, run
+
+WRITTEN: dict[str, Any] = {
+    "at": datetime(2026, 3, 2, tzinfo=UTC), "subject": "s", "actor": None, "role": None, "clause": None, "facts": {}, "request_id": "r",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +45,26 @@ def test_a_schema_goes_down_to_nothing_and_up_again(database: URL, schema: str) 
     engine.dispose()
     run(database, schema, "head")
     assert drift(database, schema) == []
+
+
+def test_the_gateway_is_told_of_recusals_that_were_before(database: URL) -> None:
+    run(database, "scoring", "base")
+    run(database, "scoring", "scoring_0003")
+    engine = engine_for(database, "scoring")
+    with engine.begin() as connection:
+        for place, kind in enumerate(("recusal.declared", "panel.formed", "recusal.lifted", "recusal.declared")):
+            event = write_event(Session(connection), kind=kind, told=("workflow", "intake"), **WRITTEN)
+            if place < 3:
+                connection.execute(text("delete from unsequenced"))
+                connection.execute(insert(leaf).values(index=place, event_id=event, hash=b"", nodes=[]))
+    run(database, "scoring", "head")
+    with engine.connect() as connection:
+        assert connection.execute(text("select peer, leaf_index from outbox order by 2")).all() == [("gateway", 0), ("gateway", 2)]
+        told = connection.execute(text("select e.told from event e left join leaf l on l.event_id = e.id order by l.index")).scalars()
+        assert list(told) == [["workflow", "intake"]] * 3 + [["workflow", "intake", "gateway"]]
+    engine.dispose()
+    run(database, "scoring", "base")
+    run(database, "scoring", "head")
 
 
 def test_migrating_again_changes_nothing(server: postgres.Server, kept: Secrets, database: URL) -> None:
