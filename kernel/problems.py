@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InternalError, Operational
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from kernel.logs import log
 from regulation import edition
@@ -191,6 +192,12 @@ async def on_aborted(request: Request, error: Exception) -> Response:
     return await (on_database if passes else on_fault)(request, error)
 
 
+def route_of(scope: Scope) -> str:
+    """Name a request's route by its template: a path may hold a tracking code, which a log must not."""
+    path: str = getattr(scope.get("route"), "path", "unknown")
+    return path
+
+
 async def on_conflict(request: Request, error: Exception) -> Response:
     """Answer 409 where somebody else wrote the same thing in the same moment; nothing was done."""
     assert isinstance(error, IntegrityError)  # noqa: S101 - registered for this class alone
@@ -201,19 +208,19 @@ async def on_conflict(request: Request, error: Exception) -> Response:
 
 async def on_unstorable(request: Request, error: Exception) -> Response:
     """Answer 422 where a request holds what no column or record does (NUL, a number beyond its range); nothing was done."""
-    log.warning("unstorable", extra={"fact": {"error": type(error).__name__, "path": request.url.path}})
+    log.warning("unstorable", extra={"fact": {"error": type(error).__name__, "route": route_of(request.scope)}})
     return render_problem(request, Problem(INVALID))
 
 
 async def on_departure(request: Request, _error: Exception) -> Response:
     """Take note that the caller went away before the whole request had come; nothing was done, and nobody reads this."""
-    log.info("the caller went away", extra={"fact": {"path": request.url.path}})
+    log.info("the caller went away", extra={"fact": {"route": route_of(request.scope)}})
     return render_problem(request, Problem(MALFORMED, reason="it broke off"))
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
     """Log a fault of ours and say no more than that."""
-    log.error("fault", exc_info=error, extra={"fact": {"path": request.url.path}})
+    log.error("fault", exc_info=error, extra={"fact": {"route": route_of(request.scope)}})
     return render_problem(request, Problem(FAULT))
 
 

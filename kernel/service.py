@@ -199,7 +199,7 @@ class Metered:
             try:
                 await self.app(scope, receive, answer)
             finally:
-                route = getattr(scope.get("route"), "path", "unknown")
+                route = problems.route_of(scope)
                 seconds = perf_counter() - started
                 self.service.requests.labels(scope["method"], route, str(status)).inc()
                 self.service.seconds.labels(route).observe(seconds)

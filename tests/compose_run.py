@@ -130,7 +130,7 @@ class Run:
         with httpx.Client(base_url=self.url, verify=trust, trust_env=False) as client:
             answer = client.get("/api/v1/public/awards")
             self.check("the public page is served with HSTS", answer.is_success and "strict-transport-security" in answer.headers)
-            for path in ("/metrics", "/internal/tasks", "/readyz", "/livez"):
+            for path in ("/metrics", "/internal/tasks", "/internal/events", "/readyz", "/livez"):
                 self.check(f"{path} is not for strangers", client.get(path).status_code == httpx.codes.NOT_FOUND)
             self.check("one request id stands in the edge's log and the service's", self.logged(answer.headers["x-request-id"]))
 
@@ -171,6 +171,9 @@ class Run:
         self.knock()
         threads = self.beside(self.look_inside)
         self.check("the demo year went through", self.demo() == 0)
+        logged = self.compose("logs", "--no-color", "edge")
+        followed = "/api/v1/public/objections/-" in logged and "no-such-tracking-code" not in logged
+        self.check("the edge logs that an objection was followed, and not by which tracking code", followed)
         for thread in threads:
             thread.join()
 
