@@ -1,9 +1,10 @@
-"""`python -m embedded run` serves the product; `python -m embedded demo` drives one award year through it."""
+"""`python -m embedded run` serves the product; `demo` drives one award year through it; `retention`, `reseal` and `keys` keep it up."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from embedded import upkeep
 from embedded.postgres import PostgresError
 from embedded.serve import CannotServeError, serve
 
@@ -25,6 +26,7 @@ def arguments() -> argparse.Namespace:
     year.add_argument("--until", metavar="SCENE", help="play no further than to the scene of this title")
     year.add_argument("--keep", action="store_true", help="go on serving, with the accounts of every role in demo-accounts.json")
     year.add_argument("--result", type=Path, default=Path("demo-result.json"))
+    upkeep.add_commands(commands)
     return parser.parse_args()
 
 
@@ -35,6 +37,8 @@ def main() -> int:
         if given.command == "run":
             serve(given.data.absolute(), given.host, given.port, given.environment, given.edition)
             return 0
+        if given.command != "demo":
+            return upkeep.run(given)
         from embedded import demo  # noqa: PLC0415 - serving needs no demo, and starts sooner without
 
         return demo.run(given.url, given.activation, given.result, given.edition, until=given.until, keep=given.keep)

@@ -102,6 +102,23 @@ def running(folder: Path) -> Iterator[Server]:
         yield server
 
 
+def found_running(folder: Path) -> Server | None:
+    """Give the server that another process of this user runs in `folder`; None where none does."""
+    try:
+        with ExitStack() as held:
+            _lock(_opened(folder, held), folder, patience=0)
+    except FileNotFoundError:
+        return None
+    except PostgresError:
+        status = (folder / "cluster" / "postmaster.pid").read_text().split("\n")
+        if status[-2].strip() != "ready":
+            raise PostgresError(f"PostgreSQL in {folder} is starting or stopping: try again shortly.") from None
+        seen = Path(status[4])  # where the server itself sees its socket's folder
+        socket = seen if not seen.is_relative_to("/proc/self") else Path(f"/proc/{status[0]}", *seen.parts[3:]).readlink()
+        return Server(socket, (folder / "password").read_text().strip())
+    return None
+
+
 def _start(folder: Path, held: ExitStack) -> Server:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _lock(_opened(folder, held), folder, patience=0)

@@ -5,14 +5,14 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import create_engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import gateway.app
@@ -31,12 +31,16 @@ SERVICES: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the programs prove themselves with: a database password, a client secret and a record key's seed each; contact data's key."""
+    """What the programs prove themselves with: a database password, a client secret and a record key's seed each; contact data's key.
+
+    `contact_keys_former` is empty but while `reseal` is at work.
+    """
 
     passwords: Mapping[str, str]
     clients: Mapping[str, str]
     seeds: Mapping[str, str]
     contact_key: str
+    contact_keys_former: str = ""
 
 
 def kept_secrets(folder: Path) -> Secrets:
@@ -48,15 +52,31 @@ def kept_secrets(folder: Path) -> Secrets:
     }
     if "contact_key" not in kept:  # also of an installation that is older than this key
         made["contact_key"] = secrets.token_urlsafe(32)
-    if made:
-        written = folder / "secrets.json.new"
-        written.unlink(missing_ok=True)
-        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(kept | made, file)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(path)
-    return Secrets(**(kept | made))
+    return _kept(folder, kept | made) if made else Secrets(**kept)
+
+
+def _kept(folder: Path, secrets_: Mapping[str, Any]) -> Secrets:
+    """Write them, whole or not at all."""
+    written = folder / "secrets.json.new"
+    written.unlink(missing_ok=True)
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(secrets_, file)
+        file.flush()
+        os.fsync(file.fileno())
+    written.replace(folder / "secrets.json")
+    return Secrets(**secrets_)
+
+
+def renewed_contact_key(folder: Path) -> Secrets:
+    """Make a new key for contact data; the one until now still opens what it sealed."""
+    kept = kept_secrets(folder)
+    former = ",".join(filter(None, (kept.contact_key, kept.contact_keys_former)))
+    return _kept(folder, asdict(kept) | {"contact_key": secrets.token_urlsafe(32), "contact_keys_former": former})
+
+
+def without_former_keys(folder: Path) -> Secrets:
+    """Forget the former keys of contact data."""
+    return _kept(folder, asdict(kept_secrets(folder)) | {"contact_keys_former": ""})
 
 
 def migrated(server: postgres.Server, database: str, kept: Secrets) -> None:
@@ -69,6 +89,32 @@ def migrated(server: postgres.Server, database: str, kept: Secrets) -> None:
     upgrade(server.url(postgres.SUPERUSER, server.password, database), kept.passwords)
 
 
+def settings_of(
+    name: ServiceName,
+    server: postgres.Server,
+    database: str,
+    folder: Path,
+    kept: Secrets,
+    environment: Environment,
+    edition: str | None = None,
+) -> Settings:
+    """Give a program's settings over this database and folder; the gateway's are `GatewaySettings`."""
+    own: dict[str, object] = {
+        "environment": environment,
+        "database_url": server.url(name, kept.passwords[name], database).render_as_string(hide_password=False),
+        "service_secret": SecretStr(kept.clients[name]),
+        "record_seed": SecretStr(kept.seeds[name]),
+        "contact_key": SecretStr(kept.contact_key),
+        "files": folder / "files",
+    }
+    own |= {"edition": edition} if edition else {}
+    own |= {"contact_keys_former": SecretStr(kept.contact_keys_former)} if kept.contact_keys_former else {}
+    if name != "gateway":
+        return Settings.model_validate(own)
+    clients = {f"{peer}_secret": SecretStr(kept.clients[peer]) for peer in SERVICES if peer != "gateway"}
+    return GatewaySettings.model_validate(own | clients | {"state": folder})
+
+
 class Product:
     """The door with everything behind it; an ASGI application whose lifespan is that of all four programs."""
 
@@ -76,20 +122,7 @@ class Product:
         self, server: postgres.Server, database: str, folder: Path, kept: Secrets, environment: Environment, edition: str | None = None
     ) -> None:
         """Compose; nothing runs before the lifespan begins. Without an edition named, the settings say which is the deployment's."""
-
-        def url(service: str) -> URL:
-            return server.url(service, kept.passwords[service], database)
-
-        def common(service: ServiceName) -> dict[str, object]:
-            return {
-                "environment": environment,
-                "database_url": url(service).render_as_string(hide_password=False),
-                "service_secret": SecretStr(kept.clients[service]),
-                "record_seed": SecretStr(kept.seeds[service]),
-                "contact_key": SecretStr(kept.contact_key),
-                "files": folder / "files",
-            } | ({"edition": edition} if edition else {})
-
+        settings = {name: settings_of(name, server, database, folder, kept, environment, edition) for name in SERVICES}
         self.programs: dict[ServiceName, FastAPI] = {}
         transports = {name: httpx.ASGITransport(self._reach(name), raise_app_exceptions=False) for name in SERVICES}
         makers: dict[ServiceName, Callable[[Settings, Transports], FastAPI]] = {
@@ -98,13 +131,9 @@ class Product:
             "workflow": services.workflow.app.create,
         }
         for name, create in makers.items():
-            self.programs[name] = create(Settings.model_validate(common(name)), transports)
-        gateway_settings: dict[str, object] = common("gateway") | {
-            "state": folder,
-            **{f"{name}_secret": SecretStr(kept.clients[name]) for name in makers},
-        }
+            self.programs[name] = create(settings[name], transports)
         upstreams = {name: self._reach(name) for name in makers}
-        self.door = gateway.app.create(GatewaySettings.model_validate(gateway_settings), upstreams, transports)
+        self.door = gateway.app.create(cast("GatewaySettings", settings["gateway"]), upstreams, transports)
 
     def _reach(self, name: ServiceName) -> ASGIApp:
         async def reach(scope: Scope, receive: Receive, send: Send) -> None:

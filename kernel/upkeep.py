@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import MetaData, delete, select, tuple_
 from sqlalchemy.orm import Session
@@ -17,6 +17,8 @@ from kernel.database import idempotency, make_engine, new_id
 from kernel.sealed import give_seal, reseal
 from kernel.settings import ServiceName, Settings
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+Parents = Sequence[argparse.ArgumentParser]
 Found = Sequence[tuple[Any, datetime]]
 """What would be erased: its key, and since when it could have been."""
 
@@ -95,7 +97,7 @@ def run(name: ServiceName, settings: Settings, metadata: MetaData, keepings: Seq
         else:
             lines = [{"resealed": place, "values": count} for place, count in reseal(session, metadata).items()]
     engine.dispose()
-    sys.stdout.writelines(json.dumps(line) + "\n" for line in lines)
+    sys.stdout.writelines(json.dumps({"service": name} | line) + "\n" for line in lines)
 
 
 def arguments(name: ServiceName) -> argparse.Namespace:
@@ -105,8 +107,9 @@ def arguments(name: ServiceName) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add what `run` does to a command line."""
-    retention = commands.add_parser("retention", help="erase what has been kept as long as the settings say")
+def add_commands(commands: Commands, parents: Parents = ()) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Add what `run` does to a command line; gives the parsers of `retention` and `reseal`."""
+    retention = commands.add_parser("retention", help="erase what has been kept as long as the settings say", parents=parents)
     retention.add_argument("--dry-run", action="store_true", help="tell what would be erased and how old it is; change nothing")
-    commands.add_parser("reseal", help="seal contact data that stands in the clear or under an earlier key with the current key")
+    words = "seal contact data that stands in the clear or under an earlier key with the current key"
+    return retention, commands.add_parser("reseal", help=words, parents=parents)
