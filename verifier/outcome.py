@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from verifier.documents import Bundle
+from verifier.bundle import Bundle
 from verifier.events import instant, key_of
 from verifier.finding import MALFORMED
 from verifier.record import canonical, sha256

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from verifier import archive, documents, outcome, record
+from verifier.bundle import Bundle
 from verifier.finding import MALFORMED, Report
 
 
@@ -33,7 +34,7 @@ def verify(raw: bytes, checkpoints: Sequence[str] = (), leaves: Sequence[str] = 
     _records(texts, found, report)
     _kept(checkpoints, leaves, found, report)
     try:
-        bundle = documents.Bundle(found, report)
+        bundle = Bundle(found, report)
     except MALFORMED as error:
         report.find("malformed", "bundle", f"not of a bundle's shape: {type(error).__name__} {str(error)[:60]}")
         return report
