@@ -49,7 +49,7 @@ def test_a_schema_goes_down_to_nothing_and_up_again(database: URL, schema: str) 
 
 def test_the_gateway_is_told_of_recusals_that_were_before(database: URL) -> None:
     run(database, "scoring", "base")
-    run(database, "scoring", "scoring_0003")
+    run(database, "scoring", "scoring_0004")
     engine = engine_for(database, "scoring")
     with engine.begin() as connection:
         for place, kind in enumerate(("recusal.declared", "panel.formed", "recusal.lifted", "recusal.declared")):

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "scoring_0004"
-down_revision = "scoring_0003"
+revision = "scoring_0005"
+down_revision = "scoring_0004"
 branch_labels = None
 depends_on = None
 
