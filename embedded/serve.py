@@ -71,7 +71,10 @@ def serve(folder: Path, host: str, port: int, environment: Environment, edition:
                     sys.stdout.write("\n".join(lines) + "\n")
                     sys.stdout.flush()
 
-        config = uvicorn.Config(product, log_config=None, access_log=False, loop="uvloop", lifespan="on", timeout_graceful_shutdown=5)
+        edge = product.door.gateway.settings.edge_addresses
+        config = uvicorn.Config(
+            product, forwarded_allow_ips=edge, log_config=None, access_log=False, loop="uvloop", lifespan="on", timeout_graceful_shutdown=5
+        )
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         with suppress(KeyboardInterrupt):  # uvicorn passes the signal on once it has stopped
             Announced(config).run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from time import perf_counter
 
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import OperationalError
@@ -15,9 +16,10 @@ from gateway.signature import admitted, signs
 from kernel import logs
 from kernel.database import new_id
 from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
+from kernel.logs import log
 from kernel.problems import BUSY, TOO_LARGE, Problem, absent, render_problem
 from kernel.requests import LARGEST_BODY
-from kernel.service import API
+from kernel.service import API, CAUTIOUS, answered
 from kernel.settings import ServiceName
 
 ROUTES: Mapping[str, ServiceName] = {
@@ -76,6 +78,8 @@ HOP_BY_HOP = frozenset(
 OURS = (b"x-user-", b"quality-award-", b"traceparent", b"tracestate")
 TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
 ADDRESS = b"quality-award-address"
+AT_THE_DOOR = "door"
+"""What logs and metrics name as the route of an answer that the door gave by itself."""
 TOKEN_PATH = f"{API}/auth/token"
 SAFE, BAD = frozenset({"GET", "HEAD", "OPTIONS"}), 400
 
@@ -159,7 +163,7 @@ class Door:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         elif scope["type"] == "http":
-            await self._entry(scope, receive, send)
+            await self._let_in(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -175,11 +179,28 @@ class Door:
         """Close the connections to the services."""
         await asyncio.gather(*(app.close() for app in self._upstreams.values() if isinstance(app, Forwarder)))
 
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give a request its id; what the door answers by itself is logged and counted as a service's answers are, without the path."""
+        given = Request(scope).headers.get("x-request-id", "")
+        request_id = given if PLAIN_ID.fullmatch(given) else str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        logs.request_id.set(request_id)
+        started = perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and "passed_to" not in scope["state"]:
+                status, seconds = message["status"], perf_counter() - started
+                self.gateway.requests.labels(scope["method"], AT_THE_DOOR, str(status)).inc()
+                self.gateway.seconds.labels(AT_THE_DOOR).observe(seconds)
+                log.info("request", extra={"fact": answered(scope, AT_THE_DOOR, status, seconds)})
+                message["headers"] = [*message["headers"], *(one for one in CAUTIOUS if one[0] not in dict(message["headers"]))]
+            await send(message)
+
+        await self._entry(scope, receive, answer)
+
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        given = request.headers.get("x-request-id", "")
-        request_id = given if PLAIN_ID.fullmatch(given) else str(new_id())
-        request.state.request_id = request_id
+        request_id: str = scope["state"]["request_id"]
         try:
             service = service_of(scope["path"])
             if service is None:
@@ -199,7 +220,7 @@ class Door:
             added.append((b"authorization", f"Bearer {token}".encode()))
         if client is not None:
             added.append((CLIENT, client.encode("latin-1")))
-        logs.request_id.set(request_id)
+        scope["state"]["passed_to"] = service
         with self.gateway.traces.server(f"door {scope['method']}", request_id, None), self.gateway.traces.client(service, {}) as carried:
             added += [(key.encode(), value.encode()) for key, value in carried.items()]
             await self._pass_on(service, scope, added, receive, send)

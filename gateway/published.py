@@ -54,7 +54,7 @@ def get_keys(request: Request, _anyone: Anyone) -> Jwks:
 def get_authorization_server(request: Request, _anyone: Anyone) -> AuthorizationServer:
     """Say where tokens come from."""
     exchange: list[GrantType] = [TOKEN_EXCHANGE] if request.app.state.service.providers else []
-    base = str(request.base_url).rstrip("/")
+    base = (request.app.state.service.settings.public_url or str(request.base_url)).rstrip("/")
     return AuthorizationServer(
         issuer=request.app.state.service.settings.issuer,
         token_endpoint=f"{base}{API}/auth/token",

@@ -12,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from fastapi import Depends, Request
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from gateway.settings import GatewaySettings
 from gateway.tables import Account, Activation
@@ -30,6 +31,17 @@ PASSWORD_WEAK = Kind(
     "A password has at least {length} characters of {classes} sorts (lower case, upper case, digits, others), without the login",
 )
 
+PASSWORD_COMMON = Kind(
+    422,
+    "password_common",
+    "密码过于常见，或包含本系统常用词，请换一个",
+    "This password is a common one, or contains a word that is obvious here; choose another",
+)
+COMMON = frozenset(FREQUENCY_LISTS["passwords"])
+"""The thirty thousand most frequent passwords of published breaches, in lower case."""
+SUBSTITUTES = str.maketrans("013457@$!", "oleastasi")
+SHORTEST_COMMON = 4
+
 
 def secret_hash(secret: str) -> bytes:
     """Hash a secret that was drawn at random, so that no slow hash is needed."""
@@ -41,6 +53,16 @@ def check_password(settings: GatewaySettings, login: str, password: str) -> None
     kinds = {_kind(character) for character in password}
     if len(password) < settings.password_length or len(kinds) < settings.password_classes or login.lower() in password.lower():
         raise Problem(PASSWORD_WEAK, length=settings.password_length, classes=settings.password_classes)
+    if is_common(password) or any(word in password.lower() for word in settings.password_words):
+        raise Problem(PASSWORD_COMMON)
+
+
+def is_common(password: str) -> bool:
+    """Tell whether a password is one of the common ones, but for what people put around one or in the place of its letters."""
+    told = password.lower()
+    word = told.strip("0123456789!@#$%^&*()-_=+.,?~ ")
+    forms = {told, word, told.translate(SUBSTITUTES), word.translate(SUBSTITUTES)}
+    return any(len(form) >= SHORTEST_COMMON and form in COMMON for form in forms)
 
 
 def _kind(character: str) -> str:

@@ -174,7 +174,9 @@ def refresh(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
     if known.used_at is not None:
         log.warning("refresh token used again", extra={"fact": {"account": str(family.account_id)}})
         revoke(session, family)
-    if family.revoked_at is not None or family.expires_at < wall():
+    gateway: Gateway = transaction.service
+    idle = timedelta(minutes=gateway.settings.idle_minutes)
+    if family.revoked_at is not None or family.expires_at < wall() or (idle and known.made_at + idle < wall()):
         return Refused(REFRESH_INVALID)
     account = session.get_one(Account, family.account_id)
     grant = next((grant for grant in account.grants if grant.role == family.role), None)

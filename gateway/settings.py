@@ -59,6 +59,8 @@ class GatewaySettings(Settings):
 
     state: Path = Path("/var/lib/quality-award")
     """The folder of the first office account's activation secret."""
+    public_url: str = ""
+    """Where everybody finds the door, e.g. https://award.example.gov.cn; while empty, published metadata name the host that was asked."""
     intake_secret: SecretStr
     """The client secret with which intake gets tokens."""
     scoring_secret: SecretStr
@@ -69,6 +71,8 @@ class GatewaySettings(Settings):
     """Fewest characters of a password."""
     password_classes: int = 3
     """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others."""
+    password_words: tuple[str, ...] = ("jindong", "jinhua", "zhiliang", "quality", "330703")
+    """Words (a JSON list, in lower case) that no password may contain, since they are obvious here."""
     password_days: int = 0
     """After how many days a password must be changed; 0: never."""
     second_factor_roles: frozenset[Role] = frozenset()
@@ -79,6 +83,8 @@ class GatewaySettings(Settings):
     """How many passwords are hashed at the same time (19 MiB each)."""
     refresh_hours: int = 12
     """How long a sign-in lasts at most."""
+    idle_minutes: int = 60
+    """After how long without a renewal a sign-in ends; 0: only when it has lasted its time."""
     activation_hours: int = 72
     """How long a one-time link is good."""
     cors_origins: tuple[str, ...] = ()

@@ -106,7 +106,8 @@ def refusal_parts(refusal: Refusal, language: Language, edition_name: str) -> di
 
 
 def render(request: Request, status: int, headers: Mapping[str, str], parts: Mapping[str, Any]) -> Response:
-    """Make the problem document."""
+    """Make the problem document; its code goes into the request's log line too."""
+    request.state.code = parts["code"]
     request_id = getattr(request.state, "request_id", "")
     document = {
         "type": f"/docs/problems#{parts['code']}",

@@ -10,4 +10,13 @@ from kernel.settings import Settings
 def run(app: ASGIApp, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way get ten seconds to end."""
     logs.configure(settings.log_level)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False, loop="uvloop", timeout_graceful_shutdown=10)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        forwarded_allow_ips=settings.edge_addresses,
+        log_config=None,
+        access_log=False,
+        loop="uvloop",
+        timeout_graceful_shutdown=10,
+    )

@@ -166,6 +166,12 @@ class Service:
                     raise SystemExit(f"{self.name}: the business clock of this database was shifted; production does not start on it")
 
 
+def answered(scope: Scope, route: str, status: int, seconds: float) -> dict[str, object]:
+    """Say for the log what was asked and how it ended; a refusal by its code."""
+    code = scope["state"].get("code")
+    return {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)} | ({"code": code} if code else {})
+
+
 class Metered:
     """Gives every request an id, counts it, and times it."""
 
@@ -205,8 +211,7 @@ class Metered:
                 self.service.seconds.labels(route).observe(seconds)
                 tell(span, f"{scope['method']} {route}", {"http.route": route, "request_id": request_id}, status)
                 if route not in UNLOGGED:
-                    fact = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
-                    log.info("request", extra={"fact": fact})
+                    log.info("request", extra={"fact": answered(scope, route, status, seconds)})
 
 
 class Letter(Body):

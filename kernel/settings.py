@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """The address that the program listens on."""
     port: int = 8000
     """The port that the program listens on."""
+    edge_addresses: str = ""
+    """Whose X-Forwarded-For and X-Forwarded-Proto are believed: the edge's addresses, comma by comma; `*` where nobody else can connect."""
     issuer: str = "quality-award"
     """The `iss` of every token."""
     service_secret: SecretStr

@@ -81,7 +81,8 @@ def running(server: postgres.Server, template: str, kept: Secrets, folder: Path,
     with owner.connect() as connection:
         connection.execute(text(f"create database {database} template {template}"))
     product = Product(server, database, folder, kept, "test")
-    config = uvicorn.Config(product, port=0, log_config=None, access_log=False, loop="uvloop", lifespan="on")
+    edge = product.door.gateway.settings.edge_addresses
+    config = uvicorn.Config(product, port=0, forwarded_allow_ips=edge, log_config=None, access_log=False, loop="uvloop", lifespan="on")
     web = Announced(config)
     thread = threading.Thread(target=web.run, daemon=True)
     thread.start()

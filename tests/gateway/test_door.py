@@ -252,3 +252,14 @@ def test_every_problem_code_is_catalogued_and_explained(anyone: Caller) -> None:
     page = anyone.get(f"{anyone.base_url}".removesuffix("/api/v1/") + "/docs/problems").text
     assert {"version_stale", "login_taken", "seal_unknown", "below_minimum"} - set(catalogue) == set()
     assert [code for code in catalogue if f'<tr id="{code}">' not in page] == []
+
+
+def test_the_published_metadata_name_the_address_of_the_settings_and_no_host_that_a_caller_gives(award: Award) -> None:
+    async def use(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(
+            "/.well-known/oauth-authorization-server", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+        )
+
+    here = "https://award.example.gov.cn"
+    told = through(award, use, public_url=here).json()
+    assert (told["token_endpoint"], told["jwks_uri"]) == (f"{here}/api/v1/auth/token", f"{here}/.well-known/jwks.json")

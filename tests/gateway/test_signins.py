@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from embedded.caller import Caller
-from tests.gateway.people import a_login, activated, at_the_database, bearer, renew, sign_in
+from tests.gateway.people import PASSWORD, a_login, activated, at_the_database, bearer, renew, sign_in
 from tests.rig import Award
 
 
@@ -143,3 +143,37 @@ def test_a_password_past_its_days_must_be_changed_before_the_next_sign_in(award:
         assert sign_in(anyone, login, "battery-Staple-8").status_code == 200
     finally:
         gateway.settings = usual
+
+
+COMMON = ("Password123!", "P@ssw0rd2026", "123Iloveyou!!", "Sunshine-99", "Jindong-Vii7", "uu-ZHILIANG-8")
+
+
+@pytest.mark.parametrize("password", COMMON)
+def test_a_common_or_an_obvious_password_is_refused_wherever_one_is_set(anyone: Caller, office: Caller, password: str) -> None:
+    invitation = {"kind": "person", "login": a_login(), "name": "某人", "grants": [{"role": "reviewer"}]}
+    account = office.post("/accounts", json=invitation).json()
+    first = {"secret": account["activation"], "password": password}
+    assert anyone.post("/auth/activation", json=first).json()["code"] == "password_common"
+    assert anyone.post("/auth/activation", json=first | {"password": PASSWORD}).status_code == 200
+    change = {"login": account["login"], "password": PASSWORD, "new_password": password}
+    assert anyone.post("/auth/password", json=change).json()["code"] == "password_common"
+    reset = office.post(f"/accounts/{account['id']}/activation-links", json={"purpose": "reset"}).json()["activation"]
+    assert anyone.post("/auth/password-reset", json={"secret": reset, "password": password}).json()["code"] == "password_common"
+    registered = {
+        "credit_code": "91330703MA28E3QW5E",
+        "organisation": "某公司",
+        "township": "330703101",
+        "login": a_login(),
+        "name": "王某",
+    }
+    assert anyone.post("/auth/registrations", json=registered | {"password": password}).json()["code"] == "password_common"
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(59, 200), (61, 400)])
+def test_a_sign_in_that_nobody_renews_for_an_hour_is_over(award: Award, anyone: Caller, office: Caller, minutes: int, status: int) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = sign_in(anyone, account["login"]).json()["refresh_token"]
+    sign_ins = "select id from refresh_family where account_id = %s"
+    renewed = f"update refresh_token set made_at = now() - interval '{minutes} minutes' where family_id in ({sign_ins})"  # noqa: S608 - our own words
+    at_the_database(award, renewed, account["id"])
+    assert renew(anyone, token).status_code == status

@@ -54,8 +54,9 @@ def test_one_address_sends_so_much_an_hour(award: Award) -> None:
     with engine.connect() as database:
         assert b"127.0.0.1" not in database.execute(text("select address from arrival")).scalar_one()
     had(60, 0)
-    forged = {"Quality-Award-Address": "203.0.113.9"}
-    assert year.anyone.post(report, json={"text": "二"}, headers=forged).status_code == 429
+    for forged in ("Quality-Award-Address", "X-Forwarded-For", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"):
+        assert year.anyone.post(report, json={"text": "二"}, headers={forged: "203.0.113.9"}).status_code == 429, forged
+    assert year.anyone.post(report, json={"text": "二"}, headers={"Forwarded": "for=203.0.113.9"}).status_code == 429
     answer = year.anyone.post(report, json={"text": "三"})
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
     assert 3_500 < int(answer.headers["retry-after"]) <= 3_600
