@@ -68,6 +68,7 @@ TAGS: Mapping[str, str] = {
     "ballot": "议题与表决 — motions and ballots of the committee (5.4.2)",
     "consensus": "合议 — one agreed sheet from the opened ones (2.3.1)",
     "cycle": "评审周期 — the award year: planned, launched, announced, closed",
+    "defence": "答辩 — oral defences, where the edition has them (5.4.1)",
     "demo": "演示 — the business clock, in environments demo and test alone",
     "diagnostics": "诊断与建议 — advice beside the official numbers, never official",
     "draws": "抽取评审组 — drawing panels: seeded, explained, replayable (2.2.2)",

@@ -160,7 +160,7 @@ PANEL = _table(
         **_unchanged(("formed",), "replace", _FROM_OPENING, "2.0"),
         **_unchanged(("formed",), "plan_site", ("site_review",), "2.3.2"),
         **_unchanged(("formed",), "report", _REVIEW, "2.3.3"),
-        **_unchanged(("formed",), "revise_report", (*_REVIEW, "evaluation", "deliberation"), "2.4.5"),
+        **_unchanged(("formed",), "revise_report", (*_REVIEW, "oral_defence", "evaluation", "deliberation"), "2.4.5"),
         ("formed", "dissolve"): ("dissolved", ("closed", "cancelled"), "2.3.end"),
     }
 )

@@ -1,8 +1,10 @@
 """The reports and plans that must stand before the next stage: a panel's, the office's, and until when a panel exists."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Literal
 
+from regulation.calendar import midnight
 from regulation.refusal import Refusal
 
 
@@ -68,6 +70,17 @@ def check_stage_results(stage: Literal["material", "site"], applications: Collec
     """
     if missing := sorted(set(applications) - set(scored)):
         raise Refusal("stage_result_missing", "2.3.3" if stage == "material" else "5.3.3", applications=", ".join(missing))
+
+
+def check_defences(due: Collection[str], heard: Collection[str], held_on: date, today: date) -> None:
+    """Refuse a record of the oral defences that leaves out an application of the site review, or that is of a day to come.
+
+    Clause 5.4.1.
+    """
+    if missing := sorted(set(due) - set(heard)):
+        raise Refusal("defence_missing", "5.4.1", applications=", ".join(missing))
+    if held_on > today:
+        raise Refusal("defence_ahead", "5.4.1", earliest=midnight(held_on), held_on=held_on.isoformat())
 
 
 def check_evaluation_stands(overtaken: Collection[str]) -> None:

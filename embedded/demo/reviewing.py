@@ -293,10 +293,30 @@ def visit(year: Year) -> None:
 
     year.stage.together(settle, year.scenario.panels)
     year.stage.together(lambda panel: report(year, panel, SITE, ()), year.scenario.panels[:3])
-    year.office.refused(
-        "5.3.3", "an evaluation before every site report", "POST", f"{year.here}/evaluation", {}, code="panel_report_missing"
-    )
+    ending, body = ("defences", defences(year)) if year.scenario.defences else ("evaluation", {})
+    what = "the site review ended before every report"
+    year.office.refused("5.3.3", what, "POST", f"{year.here}/{ending}", body, code="panel_report_missing")
     report(year, year.scenario.panels[3], SITE, ())
+
+
+def defences(year: Year) -> dict[str, Any]:
+    """Give the record of the oral defences."""
+    record = [{"application": year.applications[key], "record": "就战略与结果的关系作了说明。"} for key in SITE]
+    return {"held_on": "2026-06-25", "place": "区政府二号会议室", "heard": record}
+
+
+def hear(year: Year) -> None:
+    """Hear the oral defences, where the edition has them: the evaluation waits for them, and nobody is left out of the record."""
+    path = f"{year.here}/defences"
+    if not year.scenario.defences:
+        year.office.absent(path)
+        return
+    year.stage.at("2026-06-25T09:00:00+08:00")
+    year.office.refused("5.4.1", "an evaluation before the oral defences", "POST", f"{year.here}/evaluation", {}, code="wrong_state")
+    held = defences(year)
+    year.office.refused("5.4.1", "a defence left out", "POST", path, held | {"heard": held["heard"][1:]}, code="defence_missing")
+    heard = year.office.expect("POST", path, held)
+    year.stage.check("all are heard", len(heard["heard"]), len(SITE))
 
 
 def evaluate(year: Year) -> None:
@@ -349,5 +369,6 @@ SCENES: tuple[Scene, ...] = (
     ("The panels agree", agree),
     ("Eight go on to the sites", list_eight),
     ("The sites are visited", visit),
+    ("Defences are heard, where there are any", hear),
     ("The totals are worked out", evaluate),
 )

@@ -43,6 +43,7 @@ class Scenario:
     notice_days: int
     sought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bodies: frozenset[str] = frozenset()
+    defences: bool = False
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -172,5 +173,6 @@ BIENNIAL = Scenario(
     objected_to="lateryce",
     notice_days=5,
     bodies=frozenset({"dept-science"}),
+    defences=True,
 )
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.edition: one for one in (JINDONG, BIENNIAL)})

@@ -18,12 +18,13 @@ from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
 from services.workflow.ballot.use_cases import seen_motions
 from services.workflow.course import ENDED, check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
+from services.workflow.defence import check_hear
 from services.workflow.evaluation import check_confirm_evaluation, check_evaluate
 from services.workflow.notice import check_end, check_publish, end_of_notice
 from services.workflow.roster import seats_of, supervisors_of
 from services.workflow.shortlist import check_confirm
 from services.workflow.tables import Cycle, Finding, Motion, Panel, PanelReport
-from services.workflow.tasks import NEXT_STEP, office_tasks, others_due
+from services.workflow.tasks import next_step, office_tasks, others_due
 
 ANNOUNCED = Kind(409, "announced_already", "申报通告已经发布", "The announcement was made already")
 
@@ -120,6 +121,7 @@ OFFICE_ACTIONS: Mapping[str, tuple[str, str, CycleCheck]] = {
     "launch": ("POST", "launch", check_launchable),
     "announce": ("POST", "announcement", check_announceable),
     "confirm_shortlist": ("POST", "shortlist", check_confirm),
+    "hear_defences": ("POST", "defences", check_hear),
     "evaluate": ("POST", "evaluation", check_evaluate),
     "confirm_evaluation": ("POST", "evaluation/confirmation", check_confirm_evaluation),
     "publish_notice": ("POST", "notices", check_publish),
@@ -144,6 +146,7 @@ def actions_on(transaction: Transaction, cycle: Cycle) -> dict[str, Action]:
         found = {
             name: offer(transaction, method, f"{here}/{path}", partial(check, transaction, cycle))
             for name, (method, path, check) in OFFICE_ACTIONS.items()
+            if name != "hear_defences" or parameters_of(cycle, transaction.now).oral_defence
         }
     if caller.has_duty("chair"):
         found["set_supervision_group"] = offer(
@@ -163,9 +166,9 @@ def dashboard_of(transaction: Transaction, cycle: Cycle, actions: Mapping[str, A
     motions = select(func.count()).select_from(Motion).where(Motion.cycle_id == cycle.id, Motion.state != "decided")
     motions = motions.where(Motion.id.in_(seen_motions(hidden_from_caller(transaction, cycle))))
     passed = PHASES[: PHASES.index(phase) + 1] if phase in PHASES else PHASES
-    announced = phase == "open" and cycle.opens is not None
+    step = next_step(transaction, cycle)
     return Dashboard(
-        next=None if announced else actions.get(NEXT_STEP[phase].action if phase in NEXT_STEP else ""),
+        next=actions.get(step.action) if step else None,
         waits_for=waiting_in(transaction, cycle),
         open_findings=session.scalar(findings) or 0,
         open_motions=session.scalar(motions) or 0,

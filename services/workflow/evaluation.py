@@ -139,12 +139,17 @@ class EvaluationAnswer(Answer):
 
 
 def check_evaluate(transaction: Transaction, cycle: Cycle) -> None:
-    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's reports stand (2.3.3, 5.3.3, 7.6).
+    """Refuse to evaluate in the wrong phase, without an undertaking, or before every panel's reports stand (2.3.3, 5.3.3, 7.6)."""
+    check_move(transaction, cycle, "evaluate")
+    check_undertaken(transaction, transaction.actor, cycle)
+    check_reviewed(transaction, cycle)
+
+
+def check_reviewed(transaction: Transaction, cycle: Cycle) -> None:
+    """Refuse to end the site review before the reports of both stages stand (2.3.3, 5.3.3).
 
     A late recusal may have reopened the material review, of those too who were not listed, and changed who would be (2.4.5, 5.3.2).
     """
-    check_move(transaction, cycle, "evaluate")
-    check_undertaken(transaction, transaction.actor, cycle)
     check_stage(transaction, cycle, "material", contenders(transaction, cycle, "shortlisted", "not_shortlisted"))
     check_list(transaction, cycle)
     check_stage(transaction, cycle, "site", contenders(transaction, cycle, "shortlisted"))

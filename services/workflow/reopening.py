@@ -1,6 +1,8 @@
 """What the committee takes back: a cycle's last step, reopened (2.1.2), and a name that stands before the public, removed (5.4.2)."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +19,7 @@ from services.workflow.course import check_insight, check_move, find_cycle, lock
 from services.workflow.cycle import MotionReference
 from services.workflow.notice import NoticeAnswer, let_fall, show_notice, standing_names
 from services.workflow.stage import Insider, contenders, set_stage
-from services.workflow.tables import Cycle, Evaluation, Notice, NoticeName, Reopening, Shortlist
+from services.workflow.tables import Cycle, Defence, Evaluation, Notice, NoticeName, Reopening, Shortlist
 
 REOPENED_ALREADY = Kind(409, "reopened_already", "该议案已执行", "What that motion decided has been done")
 OTHER_STEP = Kind(409, "reopening_of_another_step", "该议案表决的是退回另一环节", "That motion reopens another step")
@@ -49,18 +51,16 @@ def reopen(transaction: Transaction, cycle_id: UUID, motion_id: UUID) -> Reopeni
     left = cycle.phase
     if motion.subject["from"] != left:
         raise Problem(OTHER_STEP)
-    undone = {"site_review": undo_shortlist, "evaluation": undo_evaluation, "deliberation": undo_confirmation}.get(left, undo_nothing)(
-        transaction, cycle
-    )
+    undone = {
+        "site_review": undo_shortlist,
+        "oral_defence": undo_defences,
+        "evaluation": undo_evaluation,
+        "deliberation": undo_confirmation,
+    }[left](transaction, cycle)
     move(transaction, cycle, "reopen", facts={"motion": str(motion.id), "reasons": motion.text, "undone": undone})
     made = Reopening(motion_id=motion.id, cycle_id=cycle.id, left=left, entered=cycle.phase, undone=undone, at=transaction.now)
     transaction.session.add(made)
     return made
-
-
-def undo_nothing(_transaction: Transaction, _cycle: Cycle) -> dict[str, Any]:
-    """Undo nothing: the step had settled nothing here."""
-    return {}
 
 
 def undo_shortlist(transaction: Transaction, cycle: Cycle) -> dict[str, Any]:
@@ -70,6 +70,14 @@ def undo_shortlist(transaction: Transaction, cycle: Cycle) -> dict[str, Any]:
     transaction.session.delete(shortlist)
     for contender in contenders(transaction, cycle, "shortlisted", "not_shortlisted").values():
         set_stage(transaction, contender, "eligible", "2.1.2")
+    return undone
+
+
+def undo_defences(transaction: Transaction, cycle: Cycle) -> dict[str, Any]:
+    """Take the record of the defences back: the site reports may be revised, and the defences are heard anew."""
+    made = transaction.session.get_one(Defence, cycle.id)
+    undone = {"held_on": made.held_on.isoformat(), "place": made.place, "heard": made.heard}
+    transaction.session.delete(made)
     return undone
 
 
@@ -92,6 +100,12 @@ def undo_confirmation(transaction: Transaction, cycle: Cycle) -> dict[str, Any]:
         contender.candidate_for = None
         set_stage(transaction, contender, "shortlisted", "2.1.2")
     return undone
+
+
+UNDO: Mapping[str, Callable[[Transaction, Cycle], dict[str, Any]]] = MappingProxyType(
+    {"site_review": undo_shortlist, "oral_defence": undo_defences, "evaluation": undo_evaluation, "deliberation": undo_confirmation}
+)
+"""How what a step had settled is taken back, by the phase that is left; gives it as it stood."""
 
 
 def remove_name(transaction: Transaction, cycle_id: UUID, motion_id: UUID) -> Notice:

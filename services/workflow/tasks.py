@@ -13,7 +13,7 @@ from regulation.calendar import midnight
 from regulation.lifecycle import PHASES
 from services.workflow import honour
 from services.workflow.ballot.use_cases import ballots_of, concerned
-from services.workflow.course import ENDED, hidden_from, phase_of, plan_of, serves
+from services.workflow.course import ENDED, hidden_from, parameters_of, phase_of, plan_of, serves
 from services.workflow.objection.use_cases import UNINVESTIGATED, due_of
 from services.workflow.revocation import use_cases as revocation
 from services.workflow.tables import (
@@ -59,6 +59,7 @@ NEXT_STEP: Mapping[str, NextStep] = MappingProxyType(
         "site_review": NextStep(
             "evaluate", "汇总现场评审，形成综合评价报告", "gather the site reviews into the evaluation report", "5.4.1"
         ),
+        "oral_defence": NextStep("evaluate", "形成综合评价报告", "compute the evaluation report", "5.4.1"),
         "evaluation": NextStep(
             "confirm_evaluation", "确认候选名单，报告评委会", "confirm the candidates and report to the committee", "2.2.3"
         ),
@@ -70,6 +71,18 @@ NEXT_STEP: Mapping[str, NextStep] = MappingProxyType(
         "published": NextStep("close", "兑现奖励，结束本年度评审", "pay the prizes and close the year", "2.3.end"),
     }
 )
+
+
+HEARING = NextStep("hear_defences", "组织答辩", "hear the oral defences", "5.4.1")
+"""What site review waits for where the edition has an oral defence."""
+
+
+def next_step(transaction: Transaction, cycle: Cycle) -> NextStep | None:
+    """Tell the step that a cycle waits for; None where nobody's act takes it on."""
+    phase = phase_of(cycle, transaction.now)
+    if phase == "open" and cycle.opens is not None:
+        return None
+    return HEARING if phase == "site_review" and parameters_of(cycle, transaction.now).oral_defence else NEXT_STEP.get(phase)
 
 
 def tasks(transaction: Transaction, principal: Principal) -> Sequence[Task]:
@@ -98,8 +111,8 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     """Give the next step with the day the plan has the following phase begin, unanswered findings and open objections."""
     phase = phase_of(cycle, transaction.now)
     here = f"{API}/cycles/{cycle.id}"
-    if phase in NEXT_STEP and not (phase == "open" and cycle.opens is not None):
-        _, zh, en, clause = NEXT_STEP[phase]
+    if step := next_step(transaction, cycle):
+        _, zh, en, clause = step
         title = transaction.say(f"{cycle.year}年度：{zh}", f"{cycle.year}: {en}")
         plan = plan_of(cycle)
         due = next((plan[name] for name in PHASES[PHASES.index(phase) + 1 :] if name in plan), None)

@@ -1,6 +1,7 @@
 """A committee at work, for the workflow's tests: its people as callers, and the steps that many tests need behind them."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -37,8 +38,8 @@ ROSTER = {
 class Committee:
     """The people of one cycle, each with a client of their own."""
 
-    def __init__(self, award: Award) -> None:
-        self.award = award
+    def __init__(self, award: Award, calendar: int = 2026) -> None:
+        self.award, self.calendar = award, calendar
         self.office = award.client("committee", "office-1", duties=["office"])
         self.supervisor = award.client("supervisor", "supervisor-1")
         self.voters: dict[str, Caller] = {
@@ -62,7 +63,7 @@ class Committee:
 
     def prepare(self, cycle: str, rules: dict[str, Any] | None = None) -> None:
         """Plan, roster and supervision group, and a draft of the rules."""
-        ok(self.edit(self.office, f"/cycles/{cycle}/plan", PLAN))
+        ok(self.edit(self.office, f"/cycles/{cycle}/plan", json.loads(json.dumps(PLAN).replace("2026-", f"{self.calendar}-"))))
         self.watch(cycle)
         ok(self.edit(self.office, f"/cycles/{cycle}/rules", rules or RULES))
 
@@ -97,7 +98,7 @@ class Committee:
         self.prepare(cycle, rules)
         self.approve_rules(cycle)
         ok(self.office.post(f"/cycles/{cycle}/launch"))
-        announcement = {"announced_on": "2026-02-20", "medium": "金东新闻", "text": "申报工作启动。"}
+        announcement = {"announced_on": f"{self.calendar}-02-20", "medium": "金东新闻", "text": "申报工作启动。"}
         ok(self.office.post(f"/cycles/{cycle}/announcement", json=announcement))
         for person in ("office-1", "supervisor-1"):
             self.tell("undertaking.given", person=person, cycle=cycle)
@@ -117,6 +118,10 @@ class Committee:
 
         answer = asyncio.run(bring())
         assert answer.status_code == 204, answer.text
+
+    def hear(self) -> None:
+        """Wait for the news under way to intake: nothing is called absent before it has arrived."""
+        assert self.office.get(f"/applications/{uuid4()}").status_code == 404
 
     def deliberate(self, year: int, contenders: list[dict[str, Any]], points: list[int], rules: dict[str, Any] | None = None) -> str:
         """Bring a cycle to its deliberation, with these contenders and their scores in whole points."""

@@ -30,15 +30,17 @@ class Year:
         contenders: Sequence[Mapping[str, Any]],
         rules: dict[str, Any] | None = None,
         edition: str | None = None,
+        calendar: int = 2026,
     ) -> None:
-        award.at("2026-02-20T09:00:00+08:00")
+        self.calendar = calendar
+        award.at(self.dated("2026-02-20T09:00:00+08:00"))
         self.award = award
-        self.committee = Committee(award)
+        self.committee = Committee(award, calendar)
         self.office = self.committee.office
         self.anyone = award.client()
         self.cycle = self.committee.launch(year, rules, edition)
         self.year = year
-        award.at(SCREENED)
+        award.at(self.dated(SCREENED))
         scores = ("material", "site")
         numbered = [(eligible(year % 100 * 10 + place), given) for place, given in enumerate(contenders, start=1)]
         listed = [base | {key: value for key, value in given.items() if key not in scores} for base, given in numbered]
@@ -51,6 +53,10 @@ class Year:
             self.tell("undertaking.given", person=voter)
         self.panel = str(uuid4())
         self.tell("panel.formed", panel=self.panel, name="第一评审组", leader="r1", members=["r1", "r2", "r3"], applications=self.names)
+
+    def dated(self, instant: str) -> str:
+        """Give the same instant in the year in which this cycle is run."""
+        return instant.replace("2026", str(self.calendar), 1)
 
     def tell(self, news: str, sender: str = "scoring", /, **facts: object) -> None:
         self.committee.tell(news, sender, cycle=self.cycle, **facts)
@@ -82,9 +88,16 @@ class Year:
         """Bring the computed candidates before the committee."""
         self.reviewed()
         self.report("site", self.site)
+        if "hear_defences" in ok(self.office.get(f"/cycles/{self.cycle}"))["actions"]:
+            ok(self.hear())
         ok(self.post("evaluation"))
         ok(self.post("evaluation/confirmation"))
         return self
+
+    def hear(self, *silent: str) -> httpx.Response:
+        """Record the oral defences of all but the `silent`."""
+        heard = [{"application": name, "record": "答辩情况良好。"} for name in self.names if name not in silent]
+        return self.post("defences", held_on=SCREENED[:10], place="区政府二号会议室", heard=heard)
 
     def ballot(self, names: Mapping[str, int], award: str = "quality", kind: str = "winners") -> str:
         """Vote on names of one award, each with so many yes votes of five; gives the motion."""
@@ -97,7 +110,7 @@ class Year:
 
     def notice(self, names: Mapping[str, str], at: str = PUBLISHED) -> httpx.Response:
         """Publish the notice of names, each with the motion whose ballot it won."""
-        self.award.at(at)
+        self.award.at(self.dated(at))
         named = [{"application": name, "motion": motion} for name, motion in names.items()]
         return self.post("notices", text="拟获奖名单公示", medium="区政府门户网站", names=named)
 
@@ -108,7 +121,7 @@ class Year:
         return str(ok(self.notice(dict.fromkeys(self.names[:count], motion)))["id"])
 
     def approve(self, dated: str = "2026-09-09") -> httpx.Response:
-        return self.post("approval", decision="approve", document_number="金东政发〔2026〕12号", dated=dated)
+        return self.post("approval", decision="approve", document_number="金东政发〔2026〕12号", dated=self.dated(dated))
 
     def rule(self, objection: str, *, removes_name: bool) -> httpx.Response:
         """Investigate, report, vote and rule."""
@@ -123,9 +136,10 @@ class Year:
 
     def published(self) -> None:
         """Approve and publish after the notice."""
-        self.award.at(OVER)
+        self.award.at(self.dated(OVER))
         ok(self.approve())
-        ok(self.post("publication", document="金东政发〔2026〕12号", medium="区政府门户网站", published_on="2026-09-09"))
+        on = self.dated("2026-09-09")
+        ok(self.post("publication", document="金东政发〔2026〕12号", medium="区政府门户网站", published_on=on))
 
 
 WORKING_DAYS = RULES | {"notice_day": "working"}

@@ -7,7 +7,7 @@ from services.workflow.tables.cycle import Announcement, Attachment, Cycle, Find
 from services.workflow.tables.honour import Disclosure, HonourFollowUp, HonourUse, Promotion, Recovery, RevocationCase
 from services.workflow.tables.notice import Arrival, Notice, NoticeName, Objection, ObjectionContact
 from services.workflow.tables.person import Department, Disqualified, Reading, Recusal, Undertaking
-from services.workflow.tables.review import Contender, Evaluation, Panel, PanelReport, Shortlist, StageResult
+from services.workflow.tables.review import Contender, Defence, Evaluation, Panel, PanelReport, Shortlist, StageResult
 
 __all__ = [
     "Announcement",
@@ -18,6 +18,7 @@ __all__ = [
     "Base",
     "Contender",
     "Cycle",
+    "Defence",
     "Department",
     "Disclosure",
     "Disqualified",

@@ -1,6 +1,6 @@
 """The eligible list, what the panels reported on it, and the two lists that rest on that."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +88,18 @@ class Shortlist(Base):
     motion_id: Mapped[UUID | None]
     reasons: Mapped[dict[str, Any]]
     confirmed_at: Mapped[datetime]
+
+
+class Defence(Base):
+    """The oral defences of a cycle, where its edition has them: who was heard, and what was said, as {application, record}."""
+
+    __tablename__ = "defence"
+
+    cycle_id: Mapped[UUID] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    held_on: Mapped[date]
+    place: Mapped[str]
+    heard: Mapped[list[dict[str, Any]]]
+    at: Mapped[datetime]
 
 
 class Evaluation(Base):
