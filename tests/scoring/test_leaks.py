@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
 from embedded.caller import Caller
 from gateway.door import service_of
+from kernel import logs
 from tests.intake.applicants import SCREENING, SECTIONS, TOWN, Applicant, Intake
 from tests.rig import Award
 from tests.scoring.year import RUBRIC, Year, is_absent
@@ -87,6 +89,28 @@ def answers(callers: Mapping[str, Caller], paths: Sequence[str]) -> Answers:
     return found
 
 
+BACKGROUND = re.compile(r"\b(received|outbox|unsequenced|leaf)\b")
+"""Tables that no read is about: what has arrived is remembered, and the record goes on by itself."""
+
+
+def asked_of_the_database(callers: Mapping[str, Caller], paths: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Tell the statements by which each read is answered: what time an answer takes follows from them, and from nothing that is hidden."""
+    sent: dict[str, list[str]] = {}
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not BACKGROUND.search(statement):
+            sent.setdefault(logs.request_id.get(), []).append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        return {
+            (role, path): sent.get(caller.get(path).headers["x-request-id"], [])
+            for (role, caller), path in itertools.product(callers.items(), paths)
+        }
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
 def test_no_read_of_scoring_tells_the_recused_whether_hidden_sheets_exist_or_the_application_does(award: Award) -> None:
     year = Year(award, 2026)
     year.appoint(*MEMBERS, leaders=["leader"])
@@ -99,11 +123,13 @@ def test_no_read_of_scoring_tells_the_recused_whether_hidden_sheets_exist_or_the
     known = {"panels": [panel], "sheets": [own, other], "application": [hidden, NEVER], "cycle": [year.id], "cycles": [year.id]}
     paths = reads(year, known | {"chart": ["radar"], "rubrics": [RUBRIC.id]}, "scoring")
     callers = {"reviewer": year.client("recused"), "office": award.client("committee", year.person("recused"), duties=["office"])}
-    before = answers(callers, paths)
+    before, statements = answers(callers, paths), asked_of_the_database(callers, paths)
+    assert sum(map(len, statements.values())) > 3 * len(paths)
     for name in MEMBERS[:3]:
         assert year.hand_in(name, hidden, 70).status_code == 200
     assert year.agree("leader", panel, hidden, 75).status_code == 200
     assert answers(callers, paths) == before
+    assert asked_of_the_database(callers, paths) == statements
     for (role, path), answer in before.items():
         assert hidden not in answer[2], (role, path)
         assert other not in answer[2], (role, path)
@@ -178,9 +204,10 @@ def test_until_the_last_sheet_is_in_nobody_learns_anything_of_the_others(award: 
     paths += [f"/panels/{panel}", f"/panels/{panel}/reports", "/sheets?limit=200"]
     watching = {name: made.client(name) for name in order} | {"office": made.office, "supervisor": made.supervisor}
     sheets = {name: made.sheet(name, application) for name in order}
-    before = answers(watching, paths)
+    before, statements = answers(watching, paths), asked_of_the_database(watching, paths)
     for name in order[:2]:
         made.hand_in(name, application, 5 * steps[name])
+        assert asked_of_the_database(watching, paths) == statements
         for (watcher, path), answer in answers(watching, paths).items():
             if watcher not in order[: order.index(name) + 1] or not path.startswith("/sheets"):
                 assert answer == before[watcher, path]
