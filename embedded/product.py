@@ -154,5 +154,5 @@ class Product:
             await send({"type": "lifespan.startup.complete"})
             await receive()
             for program in (self.door.app, *self.programs.values()):
-                await program.state.service.relay.stop()  # all of them, before the first peer is gone
+                await program.state.service.rest()  # all of them, before the first peer is gone
         await send({"type": "lifespan.shutdown.complete"})

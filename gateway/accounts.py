@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.account import (
@@ -26,7 +26,7 @@ from gateway.account import (
 from gateway.program import Gateway
 from gateway.secret import issue_link, secret_hash
 from gateway.sessions import revoke_all
-from gateway.tables import Account, Activation, Grant, OutsideIdentity, Registration, Sanction
+from gateway.tables import Account, Activation, Grant, OutsideIdentity, Preference, Registration, Sanction
 from kernel.clock import wall
 from kernel.database import new_id
 from kernel.identity import Duty, Principal, roles
@@ -233,8 +233,10 @@ def admit_client(transaction: Transaction, principal: Principal, invitation: Cli
 
 
 def disable(transaction: Transaction, account: Account) -> None:
-    """End an account's access at once, its unused links too; every service hears of it."""
+    """End an account's access at once, its unused links and its mail address too; every service hears of it."""
     account.status = "disabled"
+    forgotten = {"address": None, "confirmed_at": None, "mode": "off", "version": Preference.version + 1}
+    transaction.session.execute(update(Preference).where(Preference.account_id == account.id).values(forgotten))
     transaction.session.execute(delete(Activation).where(Activation.account_id == account.id, Activation.used_at.is_(None)))
     revoke_all(transaction.session, account)
     transaction.record("account.disabled", f"account:{account.id}", facts={"person": str(account.id)}, tell=PEERS)

@@ -48,10 +48,10 @@ def authenticate(gateway: Gateway, session: Session, login: str, password: str, 
     good = is_password(account, password)
     now = wall()
     if account is None:
-        _count_stray(session, login)
+        count_stray(session, login)
         return CREDENTIALS_WRONG
     if account.locked_until is not None and account.locked_until > now:
-        _count_stray(session, login)
+        count_stray(session, login)
         return CREDENTIALS_WRONG
     if not good or account.status != "active":
         _count_failure(account, now)
@@ -75,7 +75,7 @@ def _count_failure(account: Account, now: datetime) -> None:
         log.warning("account locked", extra={"fact": {"account": str(account.id), "failures": account.failures}})
 
 
-def _count_stray(session: Session, login: str) -> None:
+def count_stray(session: Session, login: str) -> None:
     """Write as much for a login that nobody has as for one that somebody has, so that the time to answer tells neither.
 
     The login itself is not logged: somebody may have typed a password there.

@@ -38,6 +38,7 @@ ROUTES: Mapping[str, ServiceName] = {
     "/me": "gateway",
     "/auth": "gateway",
     "/accounts": "gateway",
+    "/mails": "gateway",
     "/demo": "gateway",
     "/openapi.json": "gateway",
     "/organisations": "intake",

@@ -3,7 +3,9 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from typing import get_args
 
+from prometheus_client import Counter as Count
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +16,7 @@ from gateway.providers import Provider
 from gateway.seal import Seal
 from gateway.secret import Turns
 from gateway.settings import GatewaySettings
+from gateway.smtp import Outcome
 from gateway.tokens import Signer
 from kernel.identity import KeySet
 from kernel.problems import BUSY, Problem
@@ -36,6 +39,9 @@ class Gateway(Service):
         self.denylist = Denylist(self.sessions)
         self.turns = Turns(settings.hashes_at_once)
         self.streams: Counter[str] = Counter()
+        self.mails = Count("mails", "Mails that were begun", ["outcome"], registry=self.registry)
+        for outcome in get_args(Outcome):
+            self.mails.labels(outcome)
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:

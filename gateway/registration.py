@@ -196,6 +196,7 @@ def registrations_to_verify(transaction: Transaction, principal: Principal) -> l
         waiting = waiting.where(Registration.township == (principal.body or ""))
     return [
         Task(
+            key=f"verify_registration:{one.account_id}",
             title=transaction.say(f"核实注册用户：{one.organisation}", f"Verify who registered for {one.organisation}"),
             href=f"/api/v1/accounts/{one.account_id}",
             clause="3.1",

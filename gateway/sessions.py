@@ -149,15 +149,18 @@ def begin(transaction: Transaction, account: Account, grant: Grant) -> TokenAnsw
     return issue(transaction, family, grant)
 
 
+def claims_of(grant: Grant) -> dict[str, object]:
+    """Give what a token says of a role; an applicant's credit code once the person is verified."""
+    org = grant.org if grant.verified_at is not None else None
+    claims = {"role": grant.role, "duties": sorted(grant.duties) or None, "org": org, "body": grant.body}
+    return {name: value for name, value in claims.items() if value is not None}
+
+
 def issue(transaction: Transaction, family: Family, grant: Grant) -> TokenAnswer:
     """Sign an access token for a role as it is held now, with the refresh token that follows."""
     gateway: Gateway = transaction.service
-    org = grant.org if grant.verified_at is not None else None
-    claims = {"role": grant.role, "duties": sorted(grant.duties) or None, "org": org, "body": grant.body}
     token_id, secret = str(new_id()), token_urlsafe(32)
-    token = gateway.signer.sign(
-        str(family.account_id), {name: value for name, value in claims.items() if value is not None}, token_id=token_id
-    )
+    token = gateway.signer.sign(str(family.account_id), claims_of(grant), token_id=token_id)
     transaction.session.add(Refresh(secret_hash=secret_hash(secret), family_id=family.id, token_id=token_id, made_at=wall()))
     role: Role = grant.role  # type: ignore[assignment]  # grants hold roles alone
     return TokenAnswer(access_token=token, expires_in=int(ACCESS_LIFETIME.total_seconds()), refresh_token=secret, role=role)

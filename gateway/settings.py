@@ -93,6 +93,25 @@ class GatewaySettings(Settings):
     """How often an open stream of tasks looks for what came by another replica, or by time alone."""
     streams_each: int = 5
     """How many streams of tasks one person may hold open."""
+    smtp_host: str = ""
+    """The mail server; while empty nobody is told anything by mail, and nothing is queued."""
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` only within one machine or a closed network: it shows names and passwords to whoever listens."""
+    smtp_user: str = ""
+    """With whom the door signs in there; empty: it doesn't."""
+    smtp_password: SecretStr = SecretStr("")
+    """That user's password; under compose the file `smtp_password`."""
+    mail_from: str = "quality-award@localhost"
+    """The address that mails come from."""
+    portal_url: str = ""
+    """The address of the pages where people sign in, for the mails to name."""
+    notice_seconds: float = 60
+    """How often it is looked what is new for a person who wants to be told by mail."""
+    deadline_days: int = 3
+    """How many days before it is due a task is told once more."""
+    mail_days: int = 90
+    """How long `retention` leaves what is kept of mails; 0: for ever."""
     sign_in_days: int = 90
     """How long `retention` leaves what is kept of sign-ins and one-time links after their end; 0: for ever."""
     upstream_seconds: float = 60

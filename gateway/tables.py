@@ -1,13 +1,14 @@
 """What the gateway keeps: accounts, their roles, one-time links, sign-ins, and which tokens are no longer good."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kernel.database import COLUMN_TYPES, new_id, service_metadata
+from kernel.sealed import SealedText
 
 
 class Base(DeclarativeBase):
@@ -200,3 +201,58 @@ class StrayFailure(Base):
 
     bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     failures: Mapped[int]
+
+
+class Preference(Base):
+    """How a person wants to be told, and how far they were; the row is locked while it is looked what is new for them."""
+
+    __tablename__ = "preference"
+    __table_args__ = (CheckConstraint("mode in ('at_once', 'digest', 'off')", name="mode"),)
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    address: Mapped[str | None] = mapped_column(SealedText("preference.address"))
+    confirmed_at: Mapped[datetime | None]
+    code_hash: Mapped[bytes | None] = mapped_column(comment="of the code that confirms the address")
+    code_until: Mapped[datetime | None]
+    mode: Mapped[str] = mapped_column(default="off")
+    language: Mapped[str] = mapped_column(default="zh")
+    hour: Mapped[int] = mapped_column(default=8, comment="of the digest, in the district's time")
+    decided_since: Mapped[datetime] = mapped_column(comment="decisions from then on are asked for")
+    looked_at: Mapped[datetime | None] = mapped_column(index=True)
+    digested_on: Mapped[date | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    last_failure: Mapped[str | None]
+    retry_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Mail(Base):
+    """A mail that was begun: sent, refused for good, or, where neither is known, never begun again."""
+
+    __tablename__ = "mail"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(index=True, comment="no foreign key, which would wait for whoever changes the account")
+    purpose: Mapped[str]
+    begun_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+
+
+class Notice(Base):
+    """A fact that a person is told once, by the mail that took it; a task's stands until the task is gone, so that it may come anew."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("ix_notice_standing", "account_id", "fact", unique=True, postgresql_where=text("ended_at is null")),
+        Index("ix_notice_waiting", "account_id", postgresql_where=text("mail_id is null and ended_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID]
+    source: Mapped[str] = mapped_column(comment="service and role that the fact was read from and in")
+    what: Mapped[str]
+    fact: Mapped[str]
+    since: Mapped[datetime] = mapped_column(comment="from when on decisions were asked for when it was found")
+    ended_at: Mapped[datetime | None]
+    mail_id: Mapped[UUID | None] = mapped_column(ForeignKey("mail.id"), index=True)

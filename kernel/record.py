@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import Row, Text, cast, delete, false, func, insert, or_, select, text
+from sqlalchemy import Row, Select, Text, cast, delete, false, func, insert, or_, select, text
 from sqlalchemy.orm import Session
 
 from kernel import merkle
@@ -129,6 +129,13 @@ def sequence(session: Session) -> int:
         session.execute(insert(outbox), letters)
     session.execute(delete(unsequenced).where(unsequenced.c.position.in_([row.position for row in waiting])))
     return len(waiting)
+
+
+def happened(session: Session, since: datetime, kinds: Collection[str], subjects: Select[str] | Collection[str]) -> Sequence[Row[Any]]:
+    """Read the events of these kinds on these subjects that were written since a wall instant, oldest first."""
+    first = UUID(int=int(since.timestamp() * 1000) << 80)  # a UUIDv7 begins with the milliseconds at which it was made
+    found = select(event).where(event.c.id >= first, event.c.kind.in_(kinds), event.c.subject.in_(subjects))
+    return session.execute(found.order_by(event.c.id)).all()
 
 
 def events_after(session: Session, after: int, limit: int, withheld: Collection[str] = ()) -> Sequence[tuple[int, dict[str, Any]]]:

@@ -42,7 +42,7 @@ API = "/api/v1"
 KEPT_FOR_THE_RELAY = 4
 CAUTIOUS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """What every answer says unless it says otherwise: no copy is to stay in a browser or a cache; its type is what it says."""
-UNLOGGED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
+UNLOGGED = frozenset({"/livez", "/healthz", "/readyz", "/metrics", "/internal/standing"})
 """What is asked every few seconds, by machines."""
 UNKNOWN_NEWS = Kind(501, "unknown_news", "不认识的事件：{news}", "An event of an unknown kind: {news}")
 
@@ -66,6 +66,8 @@ Listener = Callable[[Transaction, News], None]
 class Task(Answer):
     """Something that waits for this person (待办)."""
 
+    key: str
+    """What is to be done, and about what: the same for as long as it waits, in any language."""
     title: str
     href: str
     due: datetime | None = None
@@ -80,7 +82,25 @@ def explained(tasks: Iterable[Task], edition_name: str) -> list[Task]:
     return [task.model_copy(update={"why": task.why or (clauses[task.clause].text if task.clause else None)}) for task in tasks]
 
 
+class Decision(Answer):
+    """Something that was decided, and that this person may know of; `key` names it for good."""
+
+    key: str
+    title: str
+    href: str
+    clause: str | None = None
+
+
+class Standing(Answer):
+    """What waits for a person, and what was decided of late."""
+
+    tasks: list[Task]
+    decisions: list[Decision]
+
+
 Tasks = Callable[[Transaction, Principal], Sequence[Task]]
+Decisions = Callable[[Transaction, Principal, datetime], Iterable[Decision]]
+"""Gives what was recorded since a wall instant and that this person may know of."""
 Withheld = Callable[[Transaction, Principal], Collection[str]]
 """Tells by credit code and id what of the record doesn't exist for a reader (2.4.5)."""
 
@@ -157,6 +177,11 @@ class Service:
                 return False
             self._arrived = expected
         return True
+
+    async def rest(self) -> None:
+        """Stop what is done beside requests: errands and relay."""
+        await asyncio.gather(*(errand.stop() for errand in self.errands))
+        await self.relay.stop()
 
     def check_clock(self) -> None:
         """Refuse to serve in production with a business clock that was moved."""
@@ -241,8 +266,9 @@ def create_service(
     title: str,
     routers: Sequence[APIRouter],
     *,
+    tasks: Tasks,
+    decisions: Decisions,
     listeners: Mapping[str, Listener] | None = None,
-    tasks: Tasks | None = None,
     withheld: Withheld = nothing_withheld,
     revisit: Revisit = revisit_freely,
     phases: Phases | None = None,
@@ -257,8 +283,7 @@ def create_service(
         for errand in service.errands:
             errand.start()
         yield
-        await asyncio.gather(*(errand.stop() for errand in service.errands))
-        await service.relay.stop()
+        await service.rest()
         await service.peers.close()
         service.engine.dispose()
         service.traces.close()
@@ -275,7 +300,7 @@ def create_service(
     for router in routers:
         app.include_router(router, prefix=API)
     app.include_router(record_routes(service.name, service.note), prefix=API)
-    app.include_router(internal_routes(listeners or {}, tasks, service.settings.environment))
+    app.include_router(internal_routes(listeners or {}, tasks, decisions, service.settings.environment))
     app.include_router(health_routes())
     app.add_middleware(Metered, service=service)
     describe_problems(app)
@@ -309,7 +334,7 @@ def take_letter(transaction: Transaction, letter: Letter, sender: str, listeners
     listeners[letter.kind](transaction, News(sender=sender, **letter.model_dump()))
 
 
-def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, environment: Environment) -> APIRouter:
+def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks, decisions: Decisions, environment: Environment) -> APIRouter:
     """Serve what only peers and the door call; the door never sends a stranger here."""
     internal = APIRouter(route_class=Route, include_in_schema=False, prefix="/internal")
 
@@ -319,7 +344,11 @@ def internal_routes(listeners: Mapping[str, Listener], tasks: Tasks | None, envi
 
     @internal.get("/tasks")
     def list_tasks(person: SignedIn, transaction: InTransaction) -> list[Task]:
-        return explained(tasks(transaction, person), transaction.service.settings.edition) if tasks else []
+        return explained(tasks(transaction, person), transaction.service.settings.edition)
+
+    @internal.get("/standing")
+    def get_standing(person: SignedIn, transaction: InTransaction, since: datetime) -> Standing:
+        return Standing(tasks=list(tasks(transaction, person)), decisions=list(decisions(transaction, person, since)))
 
     if environment != "production":
 

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     record_seed: SecretStr
     """The 32 secret bytes, in base64url, of the Ed25519 key that signs this service's checkpoints."""
     contact_key: SecretStr = SecretStr("")
-    """The 32 secret bytes, in base64url, that seal contact data in the database; intake and workflow don't start without."""
+    """The 32 secret bytes, in base64url, that seal contact data in the database; gateway, intake and workflow don't start without."""
     contact_keys_former: SecretStr = SecretStr("")
     """Earlier such keys, comma by comma, until `python -m services.… reseal` has sealed everything with the new one."""
     idempotency_days: int = 30

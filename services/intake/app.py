@@ -24,6 +24,7 @@ from services.intake import (
 )
 from services.intake.access import revisit, withheld
 from services.intake.bundle import questions
+from services.intake.decisions import decisions
 from services.intake.news import LISTENERS
 from services.intake.tasks import tasks
 
@@ -38,6 +39,8 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     service = Service("intake", settings, transports)
     seal_of(service.engine.dialect)  # contact data must never stand in the clear: without a key nothing starts
     routers = [act.routes for act in ACTS]
-    app = create_service(service, "Intake", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=revisit)
+    app = create_service(
+        service, "Intake", routers, tasks=tasks, decisions=decisions, listeners=LISTENERS, withheld=withheld, revisit=revisit
+    )
     app.include_router(questions, include_in_schema=False)
     return app

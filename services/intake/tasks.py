@@ -49,7 +49,13 @@ def _in_the_window(transaction: Transaction, person: Principal) -> list[Task]:
     words, states, clause = WAITING[person.role or ""]
     rows = transaction.session.execute(_seen(transaction, person).where(Application.state.in_(states)))
     return [
-        Task(title=_title(transaction, words, organisation), href=f"{API}/applications/{application.id}", due=cycle.closes, clause=clause)
+        Task(
+            key=f"{'hand_in' if words is HAND_IN else 'endorse'}:{application.id}",
+            title=_title(transaction, words, organisation),
+            href=f"{API}/applications/{application.id}",
+            due=cycle.closes,
+            clause=clause,
+        )
         for application, cycle, organisation in rows
         if _waits(transaction, person, cycle)
     ]
@@ -72,6 +78,7 @@ def _verifications(transaction: Transaction, person: Principal) -> list[Task]:
     )
     return [
         Task(
+            key=f"verify:{asked.id}",
             title=_title(transaction, VERIFY, organisation),
             href=f"{API}/verifications/{asked.id}",
             due=midnight(asked.due_on + timedelta(days=1)),
@@ -87,7 +94,12 @@ def _office(transaction: Transaction, person: Principal) -> list[Task]:
         Application.state.in_(("filed", "eligible", "ineligible")), Application.determination.is_(None)
     )
     screenings = [
-        Task(title=_title(transaction, SCREEN, organisation), href=f"{API}/applications/{application.id}/screening", clause="5.3.1")
+        Task(
+            key=f"screen:{application.id}",
+            title=_title(transaction, SCREEN, organisation),
+            href=f"{API}/applications/{application.id}/screening",
+            clause="5.3.1",
+        )
         for application, cycle, organisation in transaction.session.execute(open_ones)
         if access.phase(cycle, transaction) == "screening"
     ]
@@ -97,7 +109,12 @@ def _office(transaction: Transaction, person: Principal) -> list[Task]:
         .where(RecusalRequest.granted.is_(None), RecusalRequest.person != person.person)
     )
     requests = [
-        Task(title=_title(transaction, RULE, organisation), href=f"{API}/applications/{application.id}/recusal-requests", clause="2.4.5")
+        Task(
+            key=f"rule_on_recusal:{application.id}",
+            title=_title(transaction, RULE, organisation),
+            href=f"{API}/applications/{application.id}/recusal-requests",
+            clause="2.4.5",
+        )
         for application, _cycle, organisation in transaction.session.execute(unruled)
     ]
     return screenings + requests

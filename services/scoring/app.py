@@ -29,6 +29,7 @@ from services.scoring import (
 )
 from services.scoring.access import may_read_dossier, withheld
 from services.scoring.bundle import questions as bundle
+from services.scoring.decisions import decisions
 from services.scoring.diagnostics import endpoints as diagnostics
 from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
@@ -67,7 +68,9 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     """Build the scoring service."""
     service = Service("scoring", settings, transports)
     routers = [act.routes for act in ACTS]
-    app = create_service(service, "Scoring", routers, listeners=LISTENERS, tasks=tasks, withheld=withheld, revisit=sheet.revisit)
+    app = create_service(
+        service, "Scoring", routers, tasks=tasks, decisions=decisions, listeners=LISTENERS, withheld=withheld, revisit=sheet.revisit
+    )
     app.include_router(questions, include_in_schema=False)
     app.include_router(bundle, include_in_schema=False)
     return app

@@ -40,7 +40,7 @@ def undertakings(transaction: Transaction, principal: Principal) -> Iterator[Tas
     for cycle in transaction.session.scalars(query):
         if undertaken_at(transaction.session, principal.person, cycle.id) is None:
             title = transaction.say(f"{cycle.year}年度：签署保密承诺", f"Give the confidentiality undertaking for {cycle.year}")
-            yield Task(title=title, href=f"{API}/me/undertakings", clause="7.6")
+            yield Task(key=f"undertake:{cycle.id}", title=title, href=f"{API}/me/undertakings", clause="7.6")
 
 
 def sheets(transaction: Transaction, principal: Principal) -> Iterator[Task]:
@@ -51,7 +51,7 @@ def sheets(transaction: Transaction, principal: Principal) -> Iterator[Task]:
         if found.stage == "site" and str(dossier.application) not in {visit["application"] for visit in panel.site_plan}:
             continue
         title = transaction.say(f"评分：{dossier.organisation}", f"Rate {dossier.organisation}")
-        yield Task(title=title, href=f"{API}/sheets/{sheet.id}", clause="2.3.1")
+        yield Task(key=f"rate:{sheet.id}", title=title, href=f"{API}/sheets/{sheet.id}", clause="2.3.1")
 
 
 def consensus(transaction: Transaction, principal: Principal) -> Iterator[Task]:
@@ -70,7 +70,7 @@ def consensus(transaction: Transaction, principal: Principal) -> Iterator[Task]:
             if dossier.credit_code not in recused and (leads or found.agreed is not None):
                 href = f"{API}/panels/{panel.id}/applications/{dossier.application}/consensus"
                 title = transaction.say(f"合议：{dossier.organisation}", f"Find the consensus on {dossier.organisation}")
-                yield Task(title=title, href=href, clause="2.3.1")
+                yield Task(key=f"agree:{found.id}", title=title, href=href, clause="2.3.1")
         if leads:
             yield from leading(transaction, panel, cycle)
         else:
@@ -84,10 +84,10 @@ def leading(transaction: Transaction, panel: Panel, cycle: Cycle) -> Iterator[Ta
         return
     if stage == "site" and not panel.site_plan:
         title = transaction.say(f"制订现场评审计划：{panel.name}", f"Plan the site review of {panel.name}")
-        yield Task(title=title, href=f"{API}/panels/{panel.id}/site-plan", clause="2.3.2")
+        yield Task(key=f"plan_site:{panel.id}", title=title, href=f"{API}/panels/{panel.id}/site-plan", clause="2.3.2")
     if not transaction.session.scalar(select(exists().where(Report.panel == panel.id, Report.stage == stage))):
         title = transaction.say(f"提交评审报告：{panel.name}", f"Submit the report of {panel.name}")
-        yield Task(title=title, href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+        yield Task(key=f"report:{panel.id}:{stage}", title=title, href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
 
 
 def signing(transaction: Transaction, panel: Panel, person: str) -> Iterator[Task]:
@@ -95,7 +95,7 @@ def signing(transaction: Transaction, panel: Panel, person: str) -> Iterator[Tas
     signed = exists().where(ReportSignature.report == Report.id, ReportSignature.person == person)
     if transaction.session.scalar(select(exists().where(Report.panel == panel.id, Report.sent_at.is_(None), ~signed))):
         title = transaction.say(f"签署评审报告：{panel.name}", f"Sign the report of {panel.name}")
-        yield Task(title=title, href=f"{API}/panels/{panel.id}/reports", clause="2.3.1")
+        yield Task(key=f"sign_report:{panel.id}", title=title, href=f"{API}/panels/{panel.id}/reports", clause="2.3.1")
 
 
 def composition(transaction: Transaction, principal: Principal) -> Iterator[Task]:
@@ -104,7 +104,7 @@ def composition(transaction: Transaction, principal: Principal) -> Iterator[Task
         unassigned = exists().where(Dossier.cycle == cycle.id, Dossier.panel.is_(None), standing(), not_recused(principal.person))
         if transaction.session.scalar(select(unassigned)):
             title = transaction.say(f"{cycle.year}年度：为合格申报组建评审组", f"Form panels for the eligible applications of {cycle.year}")
-            yield Task(title=title, href=f"{API}/panels", clause="2.2.2")
+            yield Task(key=f"form_panels:{cycle.id}", title=title, href=f"{API}/panels", clause="2.2.2")
         for panel in transaction.session.scalars(select(Panel).where(Panel.cycle == cycle.id, Panel.state == "formed").order_by(Panel.id)):
             members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
             recused = recusals_of(transaction.session, members)
@@ -112,4 +112,4 @@ def composition(transaction: Transaction, principal: Principal) -> Iterator[Task
             codes = {dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")} - hidden
             if any(len(eligible_members(members, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
                 title = transaction.say(f"{cycle.year}年度：为{panel.name}补充评审员", f"Replace a reviewer of {panel.name} ({cycle.year})")
-                yield Task(title=title, href=f"{API}/panels/{panel.id}/replacements", clause="2.0")
+                yield Task(key=f"replace_member:{panel.id}", title=title, href=f"{API}/panels/{panel.id}/replacements", clause="2.0")

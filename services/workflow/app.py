@@ -33,6 +33,7 @@ from services.workflow import (
 from services.workflow.ballot import endpoints as ballot
 from services.workflow.bundle import questions as bundle
 from services.workflow.course import phases
+from services.workflow.decisions import decisions
 from services.workflow.news import LISTENERS
 from services.workflow.objection import endpoints as objection
 from services.workflow.record import questions, withheld
@@ -76,8 +77,9 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
         service,
         "Workflow",
         [act.routes for act in ACTS],
-        listeners=LISTENERS,
         tasks=tasks,
+        decisions=decisions,
+        listeners=LISTENERS,
         withheld=withheld,
         phases=phases,
     )

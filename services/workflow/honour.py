@@ -256,7 +256,8 @@ def duties(transaction: Transaction, principal: Principal) -> Iterator[Task]:
             else transaction.say(f"宣传推广、持续改进：{zh}", f"Promote your methods, keep improving: {en}")
         )
         href = f"{API}/awards/{award.id}/promotions"
-        yield Task(title=title, href=href, due=midnight(due), clause="2.2.5" if office else "7.3")
+        key = f"{'promotion_overdue' if office else 'promote'}:{award.id}"
+        yield Task(key=key, title=title, href=href, due=midnight(due), clause="2.2.5" if office else "7.3")
 
 
 def misuses(transaction: Transaction, principal: Principal) -> Iterator[Task]:
@@ -272,7 +273,8 @@ def misuses(transaction: Transaction, principal: Principal) -> Iterator[Task]:
             continue
         zh, en = FOLLOW_UP[(use.state or "") if office else "winner"]
         title = transaction.say(f"{zh}：{award.organisation}，{title_of(award)}", f"{en}: {award.organisation}, {title_of(award, 'en')}")
-        yield Task(title=title, href=f"{API}/awards/{award.id}/honour-uses", due=due, clause="2.2.5" if office else "7.4")
+        key, href = f"honour_use_{use.state}:{use.id}", f"{API}/awards/{award.id}/honour-uses"
+        yield Task(key=key, title=title, href=href, due=due, clause="2.2.5" if office else "7.4")
 
 
 FOLLOW_UP = {

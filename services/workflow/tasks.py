@@ -112,14 +112,14 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
     phase = phase_of(cycle, transaction.now)
     here = f"{API}/cycles/{cycle.id}"
     if step := next_step(transaction, cycle):
-        _, zh, en, clause = step
+        action, zh, en, clause = step
         title = transaction.say(f"{cycle.year}年度：{zh}", f"{cycle.year}: {en}")
         plan = plan_of(cycle)
         due = next((plan[name] for name in PHASES[PHASES.index(phase) + 1 :] if name in plan), None)
-        yield Task(title=title, href=here, due=midnight(due) if due else None, clause=clause)
+        yield Task(key=f"{action}:{cycle.id}", title=title, href=here, due=midnight(due) if due else None, clause=clause)
     for finding in transaction.session.scalars(select(Finding).where(Finding.cycle_id == cycle.id, Finding.answered_at.is_(None))):
         title = transaction.say("答复监督组提出的问题", "Answer the supervision group's finding")
-        yield Task(title=title, href=f"{API}/findings/{finding.id}/answer", clause="7.1")
+        yield Task(key=f"answer_finding:{finding.id}", title=title, href=f"{API}/findings/{finding.id}/answer", clause="7.1")
     waiting = select(Objection).where(Objection.cycle_id == cycle.id, Objection.state.in_(UNINVESTIGATED))
     hidden = hidden_from(transaction, principal, cycle)
     waiting = waiting.where(Objection.credit_code.is_(None) | Objection.credit_code.not_in(hidden))
@@ -130,7 +130,8 @@ def office_tasks(transaction: Transaction, cycle: Cycle, principal: Principal) -
             if objection.notice_id
             else transaction.say("调查核实反映的问题", "Investigate what was reported")
         )
-        yield Task(title=title, href=href, due=due, clause="5.4.2" if objection.notice_id else "2.2.4")
+        clause = "5.4.2" if objection.notice_id else "2.2.4"
+        yield Task(key=f"investigate:{objection.id}", title=title, href=href, due=due, clause=clause)
 
 
 def chair_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
@@ -138,7 +139,7 @@ def chair_tasks(transaction: Transaction, cycle: Cycle) -> Iterator[Task]:
     group = select(Supervisor.person).where(Supervisor.cycle_id == cycle.id)
     if cycle.phase in {"planned", "rules_approved"} and transaction.session.scalars(group).first() is None:
         title = transaction.say(f"{cycle.year}年度：设立监督组", f"{cycle.year}: set up the supervision group")
-        yield Task(title=title, href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1")
+        yield Task(key=f"set_up_group:{cycle.id}", title=title, href=f"{API}/cycles/{cycle.id}/supervision-group", clause="7.1")
 
 
 def undertaking_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
@@ -149,7 +150,7 @@ def undertaking_due(transaction: Transaction, cycle: Cycle, principal: Principal
     given = transaction.session.get(Undertaking, (principal.person, cycle.id))
     if cycle.launched_on is not None and serves(transaction, seat) and given is None:
         title = transaction.say(f"{cycle.year}年度：签署保密承诺", f"Give the confidentiality undertaking for {cycle.year}")
-        yield Task(title=title, href=f"{API}/me/undertakings", clause="7.6")
+        yield Task(key=f"undertake:{cycle.id}", title=title, href=f"{API}/me/undertakings", clause="7.6")
 
 
 def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Iterator[tuple[str, Task]]:
@@ -162,7 +163,8 @@ def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Ite
     missing = select(Panel).where(Panel.cycle_id == cycle.id, Panel.id.not_in(reported)).order_by(Panel.name)
     for panel in transaction.session.scalars(missing) if stage else ():
         title = transaction.say(f"提交评审报告：{panel.name}", f"Submit the report of {panel.name}")
-        yield panel.leader, Task(title=title, href=f"{API}/panels/{panel.id}/report", clause="2.3.3")
+        key, href = f"report:{panel.id}:{stage}", f"{API}/panels/{panel.id}/report"
+        yield panel.leader, Task(key=key, title=title, href=href, clause="2.3.3")
     hidden = hidden_from(transaction, reader, cycle)
     for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
         ballots = [one for one in ballots_of(transaction, motion) if not concerned(motion, one) & hidden]
@@ -175,7 +177,7 @@ def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Ite
 def vote_on(transaction: Transaction, motion: Motion) -> Task:
     """Ask for a vote on a motion (2.1.2)."""
     title = transaction.say(f"表决：{motion.title}", f"Vote: {motion.title}")
-    return Task(title=title, href=f"{API}/motions/{motion.id}", clause="2.1.2")
+    return Task(key=f"vote:{motion.id}", title=title, href=f"{API}/motions/{motion.id}", clause="2.1.2")
 
 
 def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
@@ -196,4 +198,5 @@ def announcements(transaction: Transaction, cycle: Cycle, principal: Principal) 
         title = transaction.say(
             f"{cycle.year}年度区政府质量奖申报已启动，请组织推荐", f"Applications for {cycle.year} are called for: endorse the best"
         )
-        yield Task(title=title, href=f"{API}/cycles/{cycle.id}/announcement", due=cycle.closes, clause="5.1")
+        href = f"{API}/cycles/{cycle.id}/announcement"
+        yield Task(key=f"call:{cycle.id}", title=title, href=href, due=cycle.closes, clause="5.1")

@@ -44,6 +44,7 @@ BESIDE = {
     "POST /internal/events",
     "PUT /internal/clock",
     "GET /internal/tasks",
+    "GET /internal/standing",
     "GET /internal/dossier-access",
     "GET /internal/record-readers",
     "GET /internal/bundle",

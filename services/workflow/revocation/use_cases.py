@@ -221,4 +221,5 @@ def duties(transaction: Transaction, office: Principal) -> Iterator[Task]:
         if case.state != "revoked" or outstanding(transaction, case, award):
             zh, en = NEXT[case.state]
             title = transaction.say(f"{award.organisation}：{zh}", f"{award.organisation}: {en}")
-            yield Task(title=title, href=f"{API}/revocation-cases/{case.id}", clause=clause_of(ground_of(case)))
+            key = f"revocation_{case.state}:{case.id}"
+            yield Task(key=key, title=title, href=f"{API}/revocation-cases/{case.id}", clause=clause_of(ground_of(case)))
