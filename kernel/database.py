@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from select import POLLIN, poll
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import (
     URL,
     BigInteger,
@@ -25,6 +27,8 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.event import listens_for
+from sqlalchemy.exc import InvalidatePoolError
 from uuid_utils import compat
 
 NAMES = {
@@ -148,12 +152,11 @@ def make_engine(url: URL, schema: str, pool_size: int) -> Engine:
 
     A database whose machine is gone without a word is noticed within 20 s. No error's text holds what a statement was given.
     """
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "options": f"-csearch_path={schema} -clock_timeout=10s -cidle_in_transaction_session_timeout=60s",
@@ -164,3 +167,17 @@ def make_engine(url: URL, schema: str, pool_size: int) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
+
+    @listens_for(engine, "checkout")
+    def check_alive(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - what psycopg and SQLAlchemy call a connection differ
+        """Ask a connection whether it lives where its socket has something to tell: one that rests is silent until its server ends it."""
+        socket = poll()
+        socket.register(connection.fileno(), POLLIN)
+        if not socket.poll(0):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error:
+            raise InvalidatePoolError from None
+
+    return engine

@@ -103,7 +103,7 @@ class Numbers(Collector):
         connections.add_metric(["idle"], pool.checkedin())  # type: ignore[attr-defined]  # same
         yield connections
         most = GaugeMetricFamily("pool_connections_most", "Connections that the pool may open")
-        most.add_metric([], 2 * self._service.settings.pool_size)
+        most.add_metric([], self._service.settings.pool_size)
         yield most
 
     @staticmethod

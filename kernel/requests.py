@@ -7,8 +7,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from functools import wraps
+from inspect import signature
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -44,6 +46,7 @@ JSON = "application/json"
 LARGEST_BODY = 1024 * 1024
 DEEPEST_BODY = 32
 LONGEST_WAIT_SECONDS = 30
+READS = frozenset({"GET", "HEAD"})
 UNKEYED = ("/api/v1/auth/", "/internal/")
 KEY_SHAPE = re.compile(r"[\x21-\x7e]{8,128}")
 ETAG_SHAPE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]*)?"')
@@ -59,12 +62,14 @@ KEY_MISSING = Kind(
 class Transaction:
     """One request's transaction: its session, its business instant, its caller; it commits before the answer leaves."""
 
+    now: datetime
+    """The business clock's reading, taken once."""
+
     def __init__(self, session: Session, request: Request) -> None:
-        """Open at the business clock's reading."""
+        """Prepare; nothing is asked of the database before `begin`."""
         self.service = request.app.state.service
         self.session = session
         self.request = request
-        self.now: datetime = business_now(session, self.service.settings.environment)
         self.request_id: str = request.state.request_id
         self.actor: Principal | None = getattr(request.state, "principal", None)
         self.dry_run = False
@@ -73,6 +78,16 @@ class Transaction:
         self.told: dict[str, UUID] = {}
         self.held: object = None
         """Rows that the session is not to forget while this request lasts: asked for by their keys again, they cost no query."""
+        self._is_settled = False
+        self._has_recorded = False
+
+    def begin(self) -> None:
+        """Read the business clock, see what news is missing, and give the stored answer where the same request was answered before."""
+        self.now = business_now(self.session, self.service.settings.environment)
+        expected = self.request.headers.get("quality-award-news")
+        self.request.state.news_missing = expected is not None and not self.service.has_received(self.session, expected)
+        if getattr(self.request.state, "key", None) is not None:
+            _replay(self)
 
     def say(self, zh: str, en: str) -> str:
         """Choose what the caller reads, by Accept-Language."""
@@ -102,56 +117,64 @@ class Transaction:
             told=tell,
         )
         self.told |= dict.fromkeys(tell, event_id)
+        self._has_recorded = True
         return event_id
 
     def commit(self) -> None:
-        """Commit, unless this was a dry run, and nudge the relay."""
+        """Commit, unless this was a dry run, and tell the relay where there may be something for it."""
+        self._is_settled = True
         if self.dry_run:
             self.session.rollback()
             return
         self.request.state.committing = True
         self.session.commit()
-        self.service.nudge()
+        if self._has_recorded or self.request.method not in READS:
+            self.service.nudge()
+
+    async def settle(self, response: Response) -> None:
+        """Keep the answer for whoever asks again with the same key, and commit; a read has been committed where it was made."""
+        if not self._is_settled:
+            await run_in_threadpool(self._keep_and_commit, response)
+
+    def _keep_and_commit(self, response: Response) -> None:
+        if getattr(self.request.state, "key", None) is not None and not self.dry_run:
+            _remember(self, response)
+        self.commit()
+
+    async def end(self) -> None:
+        """Roll back what was not committed, and give the request's turn to the next."""
+        try:
+            if self.session.in_transaction():
+                await run_in_threadpool(self.session.close)
+        finally:
+            self.service.room.release()
 
 
-async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
+async def _open(request: Request) -> Transaction:
     """Let in no more requests than there are connections: whoever waits in a thread keeps it from those that hold a connection."""
-    room: asyncio.Semaphore = request.app.state.service.room
+    service = request.app.state.service
     try:
-        await asyncio.wait_for(room.acquire(), LONGEST_WAIT_SECONDS)
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+            await service.room.acquire()
     except TimeoutError:
         raise Problem(BUSY, headers={"Retry-After": "1"}) from None
-    try:
-        yield
-    finally:
-        room.release()
-
-
-def _open(request: Request, _turn: Annotated[None, Depends(_wait_for_turn, scope="function")]) -> Iterator[Transaction]:
-    with request.app.state.service.sessions() as session:
-        transaction = Transaction(session, request)
-        request.state.transaction = transaction
-        _check_dry_run(request)
-        expected = request.headers.get("quality-award-news")
-        request.state.news_missing = expected is not None and not transaction.service.has_received(session, expected)
-        if getattr(request.state, "key", None) is not None:
-            _replay(transaction)
-        yield transaction
-        transaction.commit()
+    request.state.transaction = Transaction(service.sessions(), request)
+    _check_dry_run(request)
+    return request.state.transaction  # type: ignore[no-any-return]  # set just above
 
 
 def _check_dry_run(request: Request) -> None:
     """Refuse a dry run where there is none: the caller would take what was done for what would be done."""
     tried = request.query_params.get("dry_run", "false") != "false"
-    if tried and request.method not in {"GET", "HEAD"} and not request.scope["route"].dry_runs:
+    if tried and request.method not in READS and not request.scope["route"].dry_runs:
         raise Problem(NO_DRY_RUN)
 
 
-InTransaction = Annotated[Transaction, Depends(_open, scope="function")]
+InTransaction = Annotated[Transaction, Depends(_open)]
 """The request's transaction; declare it after the policy, so that a stranger opens none."""
 
 
-def _dry_run(
+async def _dry_run(
     transaction: InTransaction,
     dry_run: Annotated[bool, Query(description="answer what would happen, and change nothing")] = False,  # noqa: FBT002 - FastAPI reads it
 ) -> bool:
@@ -159,7 +182,7 @@ def _dry_run(
     return dry_run
 
 
-DryRun = Annotated[bool, Depends(_dry_run, scope="function")]
+DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 class ReplayedAnswer(Exception):  # noqa: N818 - it carries an answer
@@ -289,12 +312,29 @@ async def _take_body(request: Request, *, is_form: bool) -> None:
     request.state.fingerprint = hashlib.sha256(str(request.url.query).encode() + b"\0" + raw).digest()
 
 
+def _within(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Begin the transaction in the thread in which its endpoint runs; what only reads ends it there too."""
+
+    def run(transaction: Transaction, given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as the endpoint has it
+        transaction.begin()
+        answer = endpoint(transaction=transaction, **given)
+        if transaction.request.method in READS:
+            transaction.commit()
+        return answer
+
+    @wraps(endpoint)
+    async def taken(*, transaction: Transaction, **given: Any) -> Any:  # noqa: ANN401 - same
+        return await run_in_threadpool(run, transaction, given)
+
+    return taken
+
+
 class Route(APIRoute):
     """Every route of a service: strict JSON, Idempotency-Key on POST, ETag on what it answers."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:  # noqa: ANN401 - as FastAPI has it
         """Say in the route's description who may call it."""
-        super().__init__(path, endpoint, **given)
+        super().__init__(path, _within(endpoint) if "transaction" in signature(endpoint).parameters else endpoint, **given)
         self.streams = any(dependant.call in {files.receive, table.receive} for dependant in self.dependant.dependencies)
         self.dry_runs = any(dependant.call is _dry_run for dependant in self.dependant.dependencies)
         for dependant in self.dependant.dependencies:
@@ -313,14 +353,17 @@ class Route(APIRoute):
                 if not KEY_SHAPE.fullmatch(key):
                     raise Problem(KEY_MISSING)
                 request.state.key = key
-            response = await original(request)
-            transaction: Transaction | None = getattr(request.state, "transaction", None)
-            if transaction is not None:
-                _tag(request, response, transaction)
-                if getattr(request.state, "key", None) is not None and not transaction.dry_run:
-                    await run_in_threadpool(_remember, transaction, response)
-                if transaction.told and not transaction.dry_run:
-                    response.headers["quality-award-told"] = ",".join(f"{peer}={told}" for peer, told in transaction.told.items())
+            try:
+                response = await original(request)
+                transaction: Transaction | None = getattr(request.state, "transaction", None)
+                if transaction is not None:
+                    _tag(request, response, transaction)
+                    await transaction.settle(response)
+                    if transaction.told and not transaction.dry_run:
+                        response.headers["quality-award-told"] = ",".join(f"{peer}={told}" for peer, told in transaction.told.items())
+            finally:
+                if hasattr(request.state, "transaction"):
+                    await request.state.transaction.end()
             if _unchanged(request, response):
                 return Response(status_code=304, headers={"etag": response.headers["etag"]})
             return response
@@ -341,7 +384,7 @@ def _unchanged(request: Request, response: Response) -> bool:
     return request.method == "GET" and etag is not None and etag in [one.strip().removeprefix("W/") for one in asked.split(",")]
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[str | None, Header(description="the ETag that the edit starts from; its version alone is compared")] = None,
 ) -> int:
     if if_match is None:
@@ -362,7 +405,9 @@ def check_version(expected: int, current: int) -> None:
         raise Problem(STALE, current_version=current)
 
 
-def _cursor(cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None) -> UUID | None:
+async def _cursor(
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+) -> UUID | None:
     if cursor is None:
         return None
     try:

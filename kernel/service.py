@@ -134,7 +134,7 @@ class Service:
         self.traces.watch(self.engine)
         self.peers = Peers(name, settings, transports or {}, self.traces)
         self.files = open_store(settings)
-        self.room = asyncio.Semaphore(max(2 * settings.pool_size - KEPT_FOR_THE_RELAY, 1))
+        self.room = asyncio.Semaphore(max(settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
         self.withheld: Withheld = nothing_withheld
         self.revisit: Revisit = revisit_freely
@@ -278,7 +278,7 @@ def create_service(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.check_clock()
-        current_default_thread_limiter().total_tokens += 2 * service.settings.pool_size  # a thread for every connection
+        current_default_thread_limiter().total_tokens += service.settings.pool_size  # a thread for every connection
         service.relay.start()
         for errand in service.errands:
             errand.start()

@@ -29,8 +29,8 @@ class Settings(BaseSettings):
     database_url: str
     """SQLAlchemy URL of this service's own role, without its password."""
     database_password: SecretStr = SecretStr("")
-    pool_size: int = 10
-    """Connections kept; as many again may be opened under load."""
+    pool_size: int = 20
+    """Connections at most; each is opened when it is first needed, and kept."""
     host: str = "0.0.0.0"  # noqa: S104 - a program in a container serves its network
     """The address that the program listens on."""
     port: int = 8000

@@ -34,6 +34,7 @@ from services.intake.tables import (
 
 ENDED = ("closed", "cancelled")
 READ_ONCE_IN = timedelta(minutes=15)
+WITH_BOTH = select(Application, Cycle, Organisation).join(Cycle).join(Organisation).options(defer(Organisation.contacts))
 
 
 def caller(transaction: Transaction) -> Principal:
@@ -93,8 +94,7 @@ def may_see(transaction: Transaction, person: Principal) -> ColumnElement[bool]:
 def find(transaction: Transaction, application: UUID) -> Application:
     """Find an application that this caller may know of; a reviewer only where scoring says so at this moment, failing closed."""
     person = caller(transaction)
-    with_both = select(Application, Cycle, Organisation).join(Cycle).join(Organisation).options(defer(Organisation.contacts))
-    row = transaction.session.execute(with_both.where(Application.id == application, may_see(transaction, person))).one_or_none()
+    row = transaction.session.execute(WITH_BOTH.where(Application.id == application, may_see(transaction, person))).one_or_none()
     if row is None or (person.role == "reviewer" and not _assigned(transaction, person.person, application)):
         raise absent()
     transaction.held = row
