@@ -21,8 +21,8 @@ help:  ## list the targets
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-run: .venv/embedded  ## serve the award on 127.0.0.1:8000 with embedded PostgreSQL (PORT=…, DATA=…)
-	@$(PY) -m embedded run --port $(or $(PORT),8000) --data $(or $(DATA),data)
+run: .venv/embedded  ## serve the award on 127.0.0.1:8000 with embedded PostgreSQL (PORT=…, DATA=…, BACKUPS=…)
+	@$(PY) -m embedded run --port $(or $(PORT),8000) --data $(or $(DATA),data) $(if $(BACKUPS),--backups $(BACKUPS))
 
 demo: .venv/embedded  ## drive one award year through HTTP; writes demo-result.json (UNTIL='a scene', KEEP=1 serves on, with accounts)
 	@$(PY) -m embedded demo $(if $(UNTIL),--until "$(UNTIL)") $(if $(KEEP),--keep)
@@ -90,6 +90,15 @@ revision: .venv/dev  ## write a schema's next revision from its tables: make rev
 
 secrets:  ## write random secrets for docker compose into ./secrets, once
 	@sh deploy/secrets.sh
+
+backup:  ## back up the compose deployment: a base backup beside the archived log, then the attachments (KEEP=…: how many stay)
+	@docker compose run --rm -T operations backup $(if $(KEEP),--keep $(KEEP))
+
+restore:  ## bring the compose deployment back to the end of the archived log, or to a moment (UNTIL=2026-05-04T09:30:00+08:00)
+	@UNTIL=$(UNTIL) sh deploy/restore.sh
+
+restore-drill: .venv/dev  ## destroy a database under load and restore it, to the newest and to a chosen moment; ends with its figures
+	@$(PY) -m tests.operations
 
 compose-test: .venv/embedded  ## build, start, drive the demo year through the edge, stop, leave nothing
 	@$(PY) tests/compose_run.py

@@ -6,9 +6,9 @@ set -eu
 cd "$(dirname "$0")/.."
 folder=${QUALITY_AWARD_SECRETS:-./secrets}
 backups=${QUALITY_AWARD_BACKUPS:-./backups}
-mkdir -p "$folder" "$backups/wal" "$backups/base"
+mkdir -p "$folder" "$backups/wal" "$backups/base" "$backups/files"
 chmod 700 "$folder" "$backups"
-chmod 777 "$backups/wal" "$backups/base" # the database's user writes there; nobody else passes the folder around them
+chmod 777 "$backups/wal" "$backups/base" "$backups/files" # containers' users write there; nobody else passes the folder around them
 sed -n 's/.*{file: .*}\/\([a-z_]*\)"}.*/\1/p' docker-compose.yml | while read -r name; do
     [ -s "$folder/$name" ] && continue
     head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n' >"$folder/$name"

@@ -18,6 +18,9 @@ def arguments() -> argparse.Namespace:
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--port", type=int, default=8000)
     run.add_argument("--environment", choices=["production", "demo", "test"], default="production")
+    run.add_argument(
+        "--backups", type=Path, help="a folder on another disk, to which the database archives its log and attachments are copied"
+    )
     run.add_argument("--edition", help="the edition of the regulation (default: the shipped one)")
     year = commands.add_parser("demo", help="drive one award year by HTTP alone")
     year.add_argument("--url", help="an address that serves environment demo already; without it one is started")
@@ -35,7 +38,9 @@ def main() -> int:
     given = arguments()
     try:
         if given.command == "run":
-            serve(given.data.absolute(), given.host, given.port, given.environment, given.edition)
+            serve(
+                given.data.absolute(), given.host, given.port, given.environment, given.edition, given.backups and given.backups.absolute()
+            )
             return 0
         if given.command != "demo":
             return upkeep.run(given)

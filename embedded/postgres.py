@@ -29,6 +29,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from operations.archive import LOG_SECONDS, log_settings
+
 SUPERUSER = "postgres"
 PORT = 5432
 SHARED_COPIES = Path("/var/lib/jindong-quality-award")
@@ -43,6 +45,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "shared_buffers": "128MB",
     "max_connections": "200",
+    "hot_standby": "off",  # what recovers from an archive answers when it has come to the end
     "timezone": "UTC",
     "log_timezone": "UTC",
     # The log names errors, never the statement or the values, which may be a person's data or a vote.
@@ -54,6 +57,14 @@ SETTINGS = {
 
 class PostgresError(Exception):
     """The embedded PostgreSQL can't run; the message is one sentence for whoever started it."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where a server archives its write-ahead log, and at the latest after how many seconds."""
+
+    folder: Path
+    seconds: int = LOG_SECONDS
 
 
 @dataclass(frozen=True)
@@ -87,15 +98,16 @@ def binaries() -> Path:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running(folder: Path, log: Log | None = None, patience: float = READY_SECONDS) -> Iterator[Server]:
     """Run the server whose data is in `folder`, made on first use, until the block ends; then a fast shutdown.
 
+    With a `log` it archives there, and recovers from there what a restore has laid out, within `patience` seconds.
     On Linux the server ends with the *thread* that entered, so enter from the main thread. `PostgresError` where it can't run.
     """
     folder = folder.absolute()
     with ExitStack() as held:
         try:
-            server = _start(folder, held)
+            server = _start(folder, held, log, patience)
         except OSError as error:
             reason = f"{error.strerror} ({error.filename or folder})"
             raise PostgresError(f"PostgreSQL can't be started in the data folder {folder}: {reason}.") from error
@@ -119,10 +131,29 @@ def found_running(folder: Path) -> Server | None:
     return None
 
 
-def _start(folder: Path, held: ExitStack) -> Server:
+@contextmanager
+def stopped(folder: Path) -> Iterator[None]:
+    """Hold a data folder so that no server starts in it; `PostgresError` where one runs."""
+    with ExitStack() as held:
+        _lock(_opened(folder, held), folder, patience=0)
+        if (folder / "cluster").exists():
+            _lock(_opened(folder / "cluster", held), folder, ORPHAN_SECONDS)
+        yield
+
+
+def own(cluster: Path, *others: Path) -> None:
+    """Give a cluster that was laid out here, and what else it needs, to the user whom PostgreSQL runs as."""
+    account = _account(cluster)
+    if account is not None:
+        for place in (cluster, *others):
+            for each in (place, *place.rglob("*")):
+                os.chown(each, *account, follow_symlinks=False)
+
+
+def _start(folder: Path, held: ExitStack, log: Log | None, patience: float) -> Server:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _lock(_opened(folder, held), folder, patience=0)
-    data, log = folder / "cluster", folder / "postgresql.log"
+    data, said = folder / "cluster", folder / "postgresql.log"
     account = _account(data)
     programs = _programs(account)
     if not data.exists():
@@ -132,13 +163,19 @@ def _start(folder: Path, held: ExitStack) -> Server:
     socket = _socket_folder(folder, account, held)
     sockets = _opened(socket, held)
     settings = SETTINGS | {"unix_socket_directories": _seen(socket, sockets, account)}
+    inherited = [cluster, sockets]
+    if log is not None:
+        if account is not None:
+            os.chown(log.folder, *account, follow_symlinks=False)
+        inherited.append(_opened(log.folder, held))
+        settings |= log_settings(_seen(log.folder.absolute(), inherited[-1], account), log.seconds)
     command: list[str | Path] = [programs / "postgres", "-D", _seen(data, cluster, account), f"--port={PORT}"]
     command += [f"--{name}={value}" for name, value in settings.items()]
-    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb") as output:
+    with os.fdopen(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb") as output:
         begin = output.seek(0, os.SEEK_END)
-        process = _spawn(command, account, [cluster, sockets], output.fileno())
+        process = _spawn(command, account, inherited, output.fileno())
     held.callback(_stop, process)
-    _await_ready(process, folder, log, begin)
+    _await_ready(process, folder, said, begin, patience)
     return Server(socket, (folder / "password").read_text().strip())
 
 
@@ -268,9 +305,9 @@ def _socket_folder(folder: Path, account: _Account, held: ExitStack) -> Path:
     return socket
 
 
-def _await_ready(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int) -> None:
+def _await_ready(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int, patience: float) -> None:
     """Wait until the server's own status file says that it takes connections."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(FileNotFoundError):
             status = (folder / "cluster" / "postmaster.pid").read_text().split()
@@ -279,7 +316,7 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path, log: Path, begi
         time.sleep(0.01)
     said = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
     if process.poll() is None:
-        reason = f"it was not ready within {READY_SECONDS:.0f} seconds"
+        reason = f"it was not ready within {patience:.0f} seconds"
     else:
         reason = next((line.split("FATAL:")[1].strip() for line in said if "FATAL:" in line), said[-1] if said else "it said nothing")
     raise PostgresError(f"PostgreSQL does not start in {folder}: {reason} (see {log}).")

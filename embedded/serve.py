@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from embedded.product import DATABASE, Product, kept_secrets, migrated
 from gateway.first import ensure_first_office
 from kernel import logs
 from kernel.settings import Environment
+from operations.archive import MIRROR_SECONDS, Archive
 from regulation.edition import names
 
 
@@ -33,8 +35,28 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def prepared(folder: Path, environment: Environment, edition: str | None) -> Iterator[Product]:
-    """Start the database in `folder`, bring it up to date, and compose the product over it."""
+def backed_up(folder: Path, backups: Path | None) -> Iterator[postgres.Log | None]:
+    """Copy new attachments to the backups while the block runs; gives where the database archives its log."""
+    if backups is None:
+        yield None
+        return
+    try:
+        archive = Archive(backups).made()
+    except OSError as error:
+        raise CannotServeError(f"The folder for backups {backups} can't be written: {error.strerror}.") from error
+    stopping = threading.Event()
+    copying = threading.Thread(target=archive.keep_mirroring, args=({"files": folder / "files"}, MIRROR_SECONDS, stopping))
+    copying.start()
+    try:
+        yield postgres.Log(archive.wal)
+    finally:
+        stopping.set()
+        copying.join()
+
+
+@contextmanager
+def prepared(folder: Path, environment: Environment, edition: str | None, backups: Path | None = None) -> Iterator[Product]:
+    """Start the database in `folder`, bring it up to date, and compose the product; with `backups` it can be restored from there."""
     if edition is not None and edition not in names():
         raise CannotServeError(f"There is no edition {edition}; there are {', '.join(names())}.")
     try:
@@ -42,15 +64,15 @@ def prepared(folder: Path, environment: Environment, edition: str | None) -> Ite
         kept = kept_secrets(folder)
     except OSError as error:
         raise CannotServeError(f"The data folder {folder} can't be written: {error.strerror}.") from error
-    with postgres.running(folder / "postgresql") as server:
+    with backed_up(folder, backups) as archived, postgres.running(folder / "postgresql", archived) as server:
         migrated(server, DATABASE, kept)
         yield Product(server, DATABASE, folder, kept, environment, edition)
 
 
-def serve(folder: Path, host: str, port: int, environment: Environment, edition: str | None = None) -> None:
+def serve(folder: Path, host: str, port: int, environment: Environment, edition: str | None = None, backups: Path | None = None) -> None:
     """Serve until Ctrl-C, which stops all of it."""
     listener = bound(host, port)
-    with listener, prepared(folder, environment, edition) as product:
+    with listener, prepared(folder, environment, edition, backups) as product:
         logs.configure("WARNING")
         first = ensure_first_office(product.door.gateway, product.door.gateway.settings)
         address = f"http://{host}:{listener.getsockname()[1]}"

@@ -87,7 +87,7 @@ class Numbers(Collector):
         up = GaugeMetricFamily("database_up", "Whether the database answers")
         try:
             with self._service.sessions() as session:
-                found = [*self._record(session), *self._relay(session), *self._cycles(session)]
+                found = [*self._record(session), *self._relay(session), *self._archive(session), *self._cycles(session)]
         except (SQLAlchemyError, PoolTimeout) as error:
             log.warning("metrics", extra={"fact": {"error": type(error).__name__}})
             up.add_metric([], 0)
@@ -132,6 +132,14 @@ class Numbers(Collector):
             waiting.add_metric([peer], number)
             lag.add_metric([peer], max(seconds, 0.0))
         yield from (waiting, lag)
+
+    @staticmethod
+    def _archive(session: Session) -> Iterator[GaugeMetricFamily]:
+        statement = "select coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) from pg_stat_archiver"
+        fails = session.scalar(text(statement))
+        yield GaugeMetricFamily(
+            "log_archiving_fails", "Whether the database could not archive the next piece of its log", float(bool(fails))
+        )
 
     def _cycles(self, session: Session) -> Iterator[GaugeMetricFamily]:
         if self._phases is not None:

@@ -1,6 +1,10 @@
-"""`python -m migrations upgrade` migrates a deployment; `revision SCHEMA WORDS` writes a schema's next revision from its tables."""
+"""`python -m migrations upgrade` migrates a deployment; `await SCHEMA` waits, as that service, until that is done.
+
+`revision SCHEMA WORDS` writes a schema's next revision from its tables.
+"""
 
 import sys
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +13,13 @@ from alembic.script import Script
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from kernel.health import newest_revision
 from kernel.settings import SECRETS
 from migrations.migrate import HERE, SCHEMAS, config, engine_for, run, upgrade
+
+AGAIN_SECONDS = 2
 
 
 class MigrationSettings(BaseSettings):
@@ -27,12 +35,38 @@ class MigrationSettings(BaseSettings):
     workflow_database_password: SecretStr
 
 
+class ServiceAccess(BaseSettings):
+    """One service's own access to the database."""
+
+    model_config = SettingsConfigDict(env_prefix="QUALITY_AWARD_", secrets_dir=SECRETS if SECRETS.is_dir() else None, extra="ignore")
+
+    database_url: str
+    database_password: SecretStr
+
+
 def upgrade_deployment() -> None:
     """Migrate the database that the environment names."""
     settings = MigrationSettings.model_validate({})
     url = make_url(settings.owner_url).set(password=settings.owner_password.get_secret_value())
     passwords: dict[str, SecretStr] = {schema: getattr(settings, f"{schema}_database_password") for schema in SCHEMAS}
     upgrade(url, {schema: password.get_secret_value() for schema, password in passwords.items()})
+
+
+def await_upgrade(schema: str) -> None:
+    """Wait until a service's role reaches its schema at the revision that this program was shipped with, or a newer one."""
+    settings, pause = ServiceAccess.model_validate({}), threading.Event()
+    url = make_url(settings.database_url).set(password=settings.database_password.get_secret_value())
+    engine, wanted = engine_for(url, schema), newest_revision(schema)
+    while True:
+        try:
+            with engine.connect() as connection:
+                found = connection.scalar(text("select version_num from alembic_version"))
+            if found is not None and int(found.rpartition("_")[2]) >= wanted:
+                return
+        except (OperationalError, ProgrammingError) as error:  # no server, no role, no schema, no table: not yet
+            found = type(error).__name__
+        sys.stderr.write(f"waiting for the schema {schema} at revision {wanted:04}; found {found}\n")
+        pause.wait(AGAIN_SECONDS)
 
 
 def write_revision(schema: str, words: str) -> None:
@@ -56,6 +90,8 @@ def write_revision(schema: str, words: str) -> None:
 match sys.argv[1:]:
     case ["upgrade"]:
         upgrade_deployment()
+    case ["await", schema] if schema in SCHEMAS:
+        await_upgrade(schema)
     case ["revision", schema, words] if schema in SCHEMAS:
         write_revision(schema, words)
     case _:

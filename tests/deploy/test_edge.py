@@ -20,7 +20,7 @@ def written(folder: Path, port: int) -> Path:
         "/tmp/": f"{folder}/", "/etc/nginx/conf.d/*.conf": f"{folder}/server.conf", "/dev/stdout": f"{folder}/access.log",  # noqa: S108 - as it stands there
         "/dev/stderr": f"{folder}/error.log", "listen 8443 ssl http2": f"listen 127.0.0.1:{port}",
         "listen 8080": f"listen 127.0.0.1:{free_port()}", "http://$door:8000": f"http://127.0.0.1:{free_port()}",
-        "${QUALITY_AWARD_PORT}": "443",
+        "${QUALITY_AWARD_PORT}": "443", "${QUALITY_AWARD_RESOLVER}": "127.0.0.11", "${QUALITY_AWARD_DOOR}": "gateway",
     }  # fmt: skip
     for name, to in (("nginx.conf", "nginx.conf"), ("server.conf.template", "server.conf")):
         text = "".join(line for line in (EDGE / name).read_text().splitlines(keepends=True) if not line.strip().startswith("ssl_"))

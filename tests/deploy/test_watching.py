@@ -4,43 +4,71 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
+import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are not locked
+from prometheus_client.parser import text_string_to_metric_families
 
 from kernel import clock, health
 from kernel.health import LARGEST_SKEW_SECONDS, newest_revision, obstacle
 from tests.rig import Award
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-METRIC = re.compile(r"[a-z][a-z_]*[a-z](?=\{|\[|\)| |$)")
-WORDS = frozenset(["sum", "by", "rate", "max", "min", "topk", "histogram_quantile", "on", "group_left", "or", "and", "up"])
+GIVEN = frozenset(["program", "instance", "job", "le"])
+"""Labels that the scrape and the histograms bring, beside those that the programs tell."""
+
+
+class Asked:
+    """What one PromQL expression asks for: its metrics, and every label that it selects, groups or joins by."""
+
+    def __init__(self, expression: str) -> None:
+        self.metrics: set[str] = set()
+        self.labels: set[str] = set()
+        promql_parser.walk(promql_parser.parse(expression), self._visit)
+
+    def _visit(self, node: promql_parser.Expr) -> None:
+        match node:
+            case promql_parser.VectorSelector():
+                self.metrics.add(node.name or "")
+                self.labels |= {one.name for one in node.matchers.matchers}
+            case promql_parser.MatrixSelector():
+                self._visit(node.vector_selector)
+            case promql_parser.AggregateExpr() if node.modifier is not None:
+                self.labels |= set(node.modifier.labels)
+            case promql_parser.BinaryExpr() if node.modifier is not None and node.modifier.matching is not None:
+                self.labels |= set(node.modifier.matching.labels)
 
 
 def asked(expression: str) -> set[str]:
-    bare = re.sub(r"(by|on|group_left) \([^)]*\)|\"[^\"]*\"", "", expression)
-    return set(METRIC.findall(bare)) - WORDS
+    return Asked(expression).metrics - {"up"}
+
+
+def rules() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "prometheus" / "alarms.yml").read_text())["groups"][0]["rules"]
+    return found
 
 
 def expressions() -> list[str]:
-    rules = yaml.safe_load((DEPLOY / "prometheus" / "alarms.yml").read_text())["groups"][0]["rules"]
     panels = json.loads((DEPLOY / "grafana" / "quality-award.json").read_text())["panels"]
-    return [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
+    return [rule["expr"] for rule in rules()] + [target["expr"] for panel in panels for target in panel["targets"]]
 
 
 @pytest.fixture(scope="module")
-def told(award: Award) -> set[str]:
+def told(award: Award) -> dict[str, set[str]]:
+    """Every metric that the programs tell, with its labels."""
     award.at("2026-01-05T09:00:00+08:00")
     award.client("committee", duties=["office"]).post("/cycles", json={"year": 2026})
     httpx.get(f"{award.address}/api/v1/me", headers={"authorization": "Bearer x.y.z"}, trust_env=False)
-    names: set[str] = set()
+    found: dict[str, set[str]] = {}
     for app in (award.product.door.app, *award.product.programs.values()):
-        transport = httpx.ASGITransport(app)
-        text = award_metrics(transport)
-        names |= set(re.findall(r"^([a-z_]+)(?:\{| )", text, re.MULTILINE))
-    return names
+        for family in text_string_to_metric_families(award_metrics(httpx.ASGITransport(app))):
+            for sample in family.samples:
+                found.setdefault(sample.name, set()).update(sample.labels)
+    return found
 
 
 def award_metrics(transport: httpx.ASGITransport) -> str:
@@ -53,15 +81,59 @@ def award_metrics(transport: httpx.ASGITransport) -> str:
     return anyio.run(fetch)
 
 
-def test_every_metric_that_an_alarm_or_a_panel_asks_for_is_told(told: set[str]) -> None:
+def test_every_metric_and_label_that_an_alarm_or_a_panel_asks_for_is_told(told: dict[str, set[str]]) -> None:
     wanted = {name for one in expressions() for name in asked(one)}
     assert len(wanted) > 10
-    assert sorted(wanted - told) == []
+    assert sorted(wanted - set(told)) == []
+    for one in expressions():
+        found = Asked(one)
+        known = GIVEN.union(*(told.get(name, set()) for name in found.metrics))
+        assert found.labels <= known, one
+
+
+@pytest.mark.parametrize("wrong", ["sum by (program rate(requests_total[5m])", "rate(requests_total)", "sum(requests_total[5m])", "x > "])
+def test_an_expression_that_prometheus_would_refuse_is_refused_here(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        promql_parser.parse(wrong)
+
+
+def test_every_alarm_says_what_is_wrong_how_urgent_it_is_and_stands_in_the_operators_guide() -> None:
+    guide = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    for rule in rules():
+        assert rule["labels"]["severity"] in {"page", "ticket"}, rule
+        assert rule["annotations"]["summary"], rule
+        assert re.fullmatch(r"\d+m", rule["for"]), rule
+        labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert labels <= kept_labels(rule["expr"]), rule
+        assert f"| `{rule['alert']}` |" in guide, rule["alert"]
+
+
+def kept_labels(expression: str) -> set[str]:
+    """The labels that an alarm's result has: those of its outermost grouping, or all of the metric's own."""
+    node = promql_parser.parse(expression)
+    while isinstance(node, promql_parser.BinaryExpr):
+        node = node.lhs
+    if isinstance(node, promql_parser.Call):
+        node = node.args[-1]
+    if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
+        return set(node.modifier.labels)
+    return {"program", "instance", "job"}
+
+
+def test_a_letter_that_a_peer_has_not_taken_raises_the_relays_alarm() -> None:
+    (rule,) = (one for one in rules() if one["alert"] == "RelayLag")
+    node = promql_parser.parse(rule["expr"])
+    assert isinstance(node, promql_parser.BinaryExpr)
+    assert (asked(rule["expr"]), kept_labels(rule["expr"]), float(str(node.rhs)) <= 60) == (
+        {"relay_lag_seconds"},
+        {"program", "peer"},
+        True,
+    )
 
 
 def test_every_lag_has_an_alarm() -> None:
-    alarmed = {name for rule in expressions() if ">" in rule for name in asked(rule)}
-    assert {"relay_lag_seconds", "record_lag_seconds", "tokens_refused_total"} <= alarmed
+    alarmed = {name for rule in rules() for name in asked(rule["expr"])}
+    assert {"relay_lag_seconds", "record_lag_seconds", "tokens_refused_total", "log_archiving_fails"} <= alarmed
 
 
 def test_a_program_is_ready_at_its_newest_revision_and_above_and_names_what_is_missing_below(award: Award) -> None:

@@ -22,11 +22,13 @@ MOST_LOG_FILES = 64
 class Disk:
     """A small disk of its own (tmpfs), which only root may mount; `reason` says why there is none."""
 
-    def __init__(self, folder: Path, megabytes: int) -> None:
+    def __init__(self, folder: Path, megabytes: int, reason: str | None = None) -> None:
         self.folder = folder
-        self.reason: str | None = None
+        self.reason = reason
         self._ballast = folder / "ballast"
         folder.mkdir()
+        if reason is not None:
+            return
         if os.geteuid() != 0:
             self.reason = "only root may mount a small disk"
             return
@@ -58,11 +60,12 @@ class Cluster:
     A crash loses what was never written out of the server's own memory, as the loss of the machine would.
     """
 
-    def __init__(self, folder: Path, log_disk: Disk) -> None:
+    def __init__(self, folder: Path, log_disk: Disk, log: postgres.Log | None = None) -> None:
         self._folder = folder
         self.log_disk = log_disk
+        self._log = log
         self._held = ExitStack()
-        self.server = self._held.enter_context(postgres.running(folder))
+        self.server = self._held.enter_context(postgres.running(folder, log))
         if log_disk.reason is None:
             self.do("alter system set max_wal_size = '64MB'", "alter system set min_wal_size = '32MB'")
             self._held.close()
@@ -106,7 +109,7 @@ class Cluster:
     def start_again(self) -> None:
         self._held.close()
         self._held = ExitStack()
-        self.server = self._held.enter_context(postgres.running(self._folder))
+        self.server = self._held.enter_context(postgres.running(self._folder, self._log))
 
     def stop(self) -> None:
         self._held.close()

@@ -148,14 +148,15 @@ class House:
 
 
 @contextmanager
-def house() -> Iterator[House]:
-    """Build it in a folder of its own, and leave nothing."""
+def house(log: postgres.Log | None = None) -> Iterator[House]:
+    """Build it in a folder of its own, and leave nothing; one that archives its `log` has no small disks, which no backup would cover."""
+    reason = None if log is None else "the database is backed up"
     with tempfile.TemporaryDirectory(prefix="qa-faults-", dir="/tmp", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         folder.chmod(0o711)  # PostgreSQL's user passes through to the small disk; every secret in here is a file of mode 0600
-        disk, log_disk = Disk(folder / "disk", DISK_MEGABYTES), Disk(folder / "log", LOG_MEGABYTES)
+        disk, log_disk = Disk(folder / "disk", DISK_MEGABYTES, reason), Disk(folder / "log", LOG_MEGABYTES, reason)
         try:
-            cluster = Cluster(folder / "postgresql", log_disk)
+            cluster = Cluster(folder / "postgresql", log_disk, log)
             try:
                 with Wiring() as wiring:
                     built = House(folder, cluster, disk, wiring)
