@@ -1,6 +1,6 @@
 """Who may see what now: recusal follows the person (2.4.5), undertaking and standing come first (7.6), panels end (2.3.end)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -196,10 +196,22 @@ def panel_for(transaction: Transaction, key: UUID, caller: Principal, *, lock: b
     return panel_for_office(transaction, key, lock=lock)
 
 
+def dossiers_by_panel(transaction: Transaction, panels: Collection[UUID], person: str) -> Mapping[UUID, list[Dossier]]:
+    """List each panel's applications as this person may see them: those they are recused from are absent."""
+    return _by_panel(transaction, panels, select(Dossier).where(Dossier.panel.in_(panels), not_recused(person)))
+
+
+def _by_panel(transaction: Transaction, panels: Collection[UUID], query: Select[Dossier]) -> Mapping[UUID, list[Dossier]]:
+    found: dict[UUID, list[Dossier]] = {panel: [] for panel in panels}
+    for dossier in transaction.session.scalars(query.order_by(Dossier.application)):
+        if dossier.panel is not None:
+            found[dossier.panel].append(dossier)
+    return found
+
+
 def dossiers_of(transaction: Transaction, panel: Panel, person: str) -> list[Dossier]:
-    """List a panel's applications as this person may see them: those they are recused from are absent."""
-    query = select(Dossier).where(Dossier.panel == panel.id, not_recused(person)).order_by(Dossier.application)
-    return list(transaction.session.scalars(query))
+    """List one panel's applications as this person may see them."""
+    return dossiers_by_panel(transaction, [panel.id], person)[panel.id]
 
 
 def dossier_of(transaction: Transaction, panel: Panel, application: UUID, person: str) -> Dossier:
@@ -211,16 +223,29 @@ def dossier_of(transaction: Transaction, panel: Panel, application: UUID, person
     return dossier
 
 
+def reviewed_by_panel(transaction: Transaction, panels: Collection[UUID], stage: Stage) -> Mapping[UUID, list[Dossier]]:
+    """List what each panel reviews in a stage: its applications that still stand, in site review the shortlisted."""
+    query = select(Dossier).where(Dossier.panel.in_(panels), standing())
+    return _by_panel(transaction, panels, query.where(Dossier.shortlisted) if stage == "site" else query)
+
+
 def reviewed(transaction: Transaction, panel: Panel, stage: Stage) -> list[Dossier]:
-    """List what the panel reviews in a stage: its applications that still stand, in site review the shortlisted."""
-    query = select(Dossier).where(Dossier.panel == panel.id, standing()).order_by(Dossier.application)
-    return list(transaction.session.scalars(query.where(Dossier.shortlisted) if stage == "site" else query))
+    """List what one panel reviews in a stage."""
+    return reviewed_by_panel(transaction, [panel.id], stage)[panel.id]
+
+
+def members_by_panel(session: Session, panels: Collection[UUID]) -> Mapping[UUID, list[Reviewer]]:
+    """List each panel's members, whatever their standing, in the order of their names."""
+    found: dict[UUID, list[Reviewer]] = {panel: [] for panel in panels}
+    query = select(Seat.panel, Reviewer).join(Seat, and_(Seat.person == Reviewer.person, Seat.left_at.is_(None)))
+    for panel, member in session.execute(query.where(Seat.panel.in_(panels)).order_by(Reviewer.name, Reviewer.id)):
+        found[panel].append(member)
+    return found
 
 
 def members_of(session: Session, panel: Panel) -> list[Reviewer]:
-    """List a panel's members, whatever their standing, in the order of their names."""
-    query = select(Reviewer).join(Seat, and_(Seat.person == Reviewer.person, Seat.left_at.is_(None))).where(Seat.panel == panel.id)
-    return list(session.scalars(query.order_by(Reviewer.name, Reviewer.id)))
+    """List one panel's members."""
+    return members_by_panel(session, [panel.id])[panel.id]
 
 
 def eligible_for(session: Session, panel: Panel, credit_code: str) -> frozenset[str]:

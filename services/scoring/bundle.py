@@ -16,9 +16,8 @@ from kernel.problems import absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from services.scoring.access import check_secrecy, check_watching, cycle_of, recusals_of
-from services.scoring.consensus import agreed_percents, signatures_of
-from services.scoring.report import signatures_of as report_signatures
-from services.scoring.report import words_of
+from services.scoring.consensus import agreed_percents, signatures_by_round
+from services.scoring.report import signatures_by_report, words_of
 from services.scoring.sheet import hash_of_texts, percents
 from services.scoring.tables import Dossier, Panel, Recusal, Report, Round, Seat, Sheet
 
@@ -99,13 +98,14 @@ def sheets(found: Sequence[Row[Sheet, Round]], audience: Audience) -> list[dict[
 
 def consensus(transaction: Transaction, found: Sequence[Round]) -> list[dict[str, Any]]:
     """Give each consensus sheet in percent with the stances of whoever signed it."""
+    signed = signatures_by_round(transaction, [one.id for one in found])
     return [
         {
             "application": str(one.application),
             "stage": one.stage,
             "panel": str(one.panel),
             "agreed": agreed_percents(one),
-            "signatures": {signed.person: signed.stance for signed in signatures_of(transaction, one)},
+            "signatures": {by.person: by.stance for by in signed[one.id]},
         }
         for one in found
         if one.opened_at is not None and one.agreed is not None
@@ -114,6 +114,7 @@ def consensus(transaction: Transaction, found: Sequence[Round]) -> list[dict[str
 
 def reports(transaction: Transaction, found: Sequence[Report], audience: Audience) -> list[dict[str, Any]]:
     """Give every report that went out, with every revision; the words are the supervision group's to read."""
+    signed = signatures_by_report(transaction, found)
     return [
         {
             "report": str(one.id),
@@ -123,7 +124,7 @@ def reports(transaction: Transaction, found: Sequence[Report], audience: Audienc
             "signed_by": one.signed_by,
             "recommended": one.recommended,
             "results": one.results,
-            "signatures": {signed.person: signed.stance for signed in report_signatures(transaction, one)},
+            "signatures": {by.person: by.stance for by in signed[one.id]},
             "words": words_of(one) if audience == "supervision" else None,
         }
         for one in found

@@ -1,6 +1,6 @@
 """Consensus: one agreed sheet from the opened ones, signed by the leader, agreed or dissented from in writing (2.3.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -219,9 +219,18 @@ def sign(
     return show(transaction, found, panel, dossier, cycle, member)
 
 
+def signatures_by_round(transaction: Transaction, rounds: Collection[UUID]) -> Mapping[UUID, list[Signature]]:
+    """List the stances on each round's consensus sheet."""
+    found: dict[UUID, list[Signature]] = {key: [] for key in rounds}
+    query = select(Signature).where(Signature.round.in_(found)).order_by(Signature.at, Signature.person)
+    for signature in transaction.session.scalars(query):
+        found[signature.round].append(signature)
+    return found
+
+
 def signatures_of(transaction: Transaction, found: Round) -> list[Signature]:
-    """List the stances on a consensus sheet."""
-    return list(transaction.session.scalars(select(Signature).where(Signature.round == found.id).order_by(Signature.at, Signature.person)))
+    """List the stances on one consensus sheet."""
+    return signatures_by_round(transaction, [found.id])[found.id]
 
 
 def check_signed(transaction: Transaction, found: Round, panel: Panel, dossier: Dossier) -> None:

@@ -1,6 +1,7 @@
 """Panels: forming, applications, recusal (2.0, 2.2.2, 2.4.5). They are formed once the eligible list stands."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from kernel.service import router
 from kernel.wire import Action, Answer, Body, Id, Name, Page, Reason
 from regulation.conduct import check_undertaking
 from regulation.lifecycle import PANEL, step
-from regulation.recusal import check_panel, eligible_members
+from regulation.recusal import Recusal, check_panel, eligible_members
 from regulation.report import check_eligible
 from services.scoring import rounds
 from services.scoring.access import (
@@ -25,7 +26,8 @@ from services.scoring.access import (
     check_secrecy,
     cycle_of,
     dossier_of,
-    dossiers_of,
+    dossiers_by_panel,
+    members_by_panel,
     members_of,
     not_recused,
     panel_for,
@@ -153,19 +155,40 @@ class Recused(Answer):
     application: UUID
 
 
+@dataclass(frozen=True)
+class Papers:
+    """What a panel is shown with: its applications as the caller may see them, its members, who fell out, who is recused from whom."""
+
+    dossiers: Collection[Dossier]
+    members: Collection[Reviewer]
+    fallen: Mapping[UUID, str]
+    recusals: frozenset[Recusal]
+
+
 def show(transaction: Transaction, panel: Panel, cycle: Cycle, caller: Principal) -> PanelAnswer:
-    """Answer with a panel; applications the caller is recused from are absent."""
+    """Answer with one panel and its version."""
     transaction.version = panel.version
-    dossiers = dossiers_of(transaction, panel, caller.person)
-    seen = {str(dossier.application) for dossier in dossiers}
-    fallen = {
-        row.application: row.how
-        for row in transaction.session.scalars(select(Fallen).where(Fallen.application.in_([dossier.application for dossier in dossiers])))
-    }
+    return show_all(transaction, [panel], {cycle.id: cycle}, caller)[0]
+
+
+def show_all(transaction: Transaction, panels: Collection[Panel], cycles: Mapping[UUID, Cycle], caller: Principal) -> list[PanelAnswer]:
+    """Answer with panels of these cycles; applications the caller is recused from are absent."""
+    keys = [panel.id for panel in panels]
+    dossiers = dossiers_by_panel(transaction, keys, caller.person)
+    members = members_by_panel(transaction.session, keys)
+    seen = [dossier.application for listed in dossiers.values() for dossier in listed]
+    fallen = {row.application: row.how for row in transaction.session.scalars(select(Fallen).where(Fallen.application.in_(seen)))}
+    recusals = recusals_of(transaction.session, {member.person for listed in members.values() for member in listed})
+    return [
+        _shown(transaction, panel, cycles[panel.cycle], caller, Papers(dossiers[panel.id], members[panel.id], fallen, recusals))
+        for panel in panels
+    ]
+
+
+def _shown(transaction: Transaction, panel: Panel, cycle: Cycle, caller: Principal, papers: Papers) -> PanelAnswer:
+    seen = {str(dossier.application) for dossier in papers.dossiers}
     oversees = caller.role != "reviewer"
-    members = members_of(transaction.session, panel)
-    appointed = [member.person for member in members if member.standing == "appointed"]
-    recusals = recusals_of(transaction.session, appointed)
+    appointed = [member.person for member in papers.members if member.standing == "appointed"]
     return PanelAnswer(
         id=panel.id,
         cycle=panel.cycle,
@@ -173,17 +196,17 @@ def show(transaction: Transaction, panel: Panel, cycle: Cycle, caller: Principal
         state=panel.state,
         leader=panel.leader,
         draw=panel.draw,
-        members=[PanelMember(person=one.person, name=one.name, leads=one.person == panel.leader) for one in members],
+        members=[PanelMember(person=one.person, name=one.name, leads=one.person == panel.leader) for one in papers.members],
         applications=[
             PanelApplication(
                 **{
                     name: getattr(dossier, name)
                     for name in ("application", "organisation", "credit_code", "township", "industry", "awards", "stage")
                 },
-                fallen=fallen.get(dossier.application),
-                eligible_members=sorted(eligible_members(appointed, dossier.credit_code, recusals)) if oversees else None,
+                fallen=papers.fallen.get(dossier.application),
+                eligible_members=sorted(eligible_members(appointed, dossier.credit_code, papers.recusals)) if oversees else None,
             )
-            for dossier in dossiers
+            for dossier in papers.dossiers
         ],
         site_plan=[Visit.model_validate(visit) for visit in panel.site_plan if visit["application"] in seen],
         version=panel.version,
@@ -325,9 +348,9 @@ def get_panels(
     if reader.role == "supervisor":
         query = query.where(Panel.cycle.in_(watched(transaction, reader)))
     found, following = paginate(transaction.session, query, Panel.id, cursor, limit)
-    items = [show(transaction, panel, cycle_of(transaction, panel.cycle), reader) for panel in found]
-    transaction.version = None
-    return Page(items=items, next_cursor=following)
+    its = select(Cycle).where(Cycle.id.in_({panel.cycle for panel in found}))
+    cycles = {one.id: one for one in transaction.session.scalars(its)}
+    return Page(items=show_all(transaction, found, cycles, reader), next_cursor=following)
 
 
 @routes.get("/panels/{id}", operation_id="get_panel")

@@ -1,6 +1,6 @@
 """A panel's stage reports, with the official results computed exactly, and what was found on site (2.3.1, 2.3.3, 4.2)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -232,7 +232,7 @@ def sign(transaction: Transaction, key: UUID, member: Principal, given: NewRepor
     transaction.session.execute(statement.on_conflict_do_update(index_elements=["report", "person"], set_=stance))
     facts = {"report": str(made.id), "stage": made.stage, "stance": given.stance}
     transaction.record("report.signed", f"panel:{panel.id}", clause=CLAUSES[made.stage], facts=facts)
-    signed = {one.person: one for one in signatures_of(transaction, made)}
+    signed = {one.person: one for one in signatures_by_report(transaction, [made])[made.id]}
     members = [one.person for one in members_of(transaction.session, panel) if one.standing == "appointed"]
     if set(members) <= {panel.leader, *signed}:
         stances: dict[str, Any] = {person: one.stance for person, one in signed.items()}
@@ -249,37 +249,61 @@ def send(transaction: Transaction, panel: Panel, made: Report) -> None:
     rounds.tell_report(transaction, panel, made, CLAUSES[made.stage])
 
 
-def signatures_of(transaction: Transaction, made: Report) -> list[ReportSignature]:
-    """List the members' stances on a report."""
-    query = select(ReportSignature).where(ReportSignature.report == made.id).order_by(ReportSignature.at, ReportSignature.person)
-    return list(transaction.session.scalars(query.execution_options(populate_existing=True)))
+def signatures_by_report(transaction: Transaction, reports: Collection[Report]) -> Mapping[UUID, list[ReportSignature]]:
+    """List the members' stances on each report."""
+    found: dict[UUID, list[ReportSignature]] = {made.id: [] for made in reports}
+    query = select(ReportSignature).where(ReportSignature.report.in_(found)).order_by(ReportSignature.at, ReportSignature.person)
+    for one in transaction.session.scalars(query.execution_options(populate_existing=True)):
+        found[one.report].append(one)
+    return found
 
 
 def show(transaction: Transaction, made: Report, panel: Panel, cycle: Cycle, reader: Principal) -> ReportAnswer:
-    """Answer with a report as this reader may see it; a dissent's reasons go with the text."""
-    blind = {str(application) for application, stage in blind_to(transaction.session, reader.person) if stage == made.stage}
-    theirs = {str(dossier.application) for dossier in dossiers_of(transaction, panel, reader.person)}
-    seen, unread = theirs - blind, bool(recusals_of(transaction.session, [reader.person])) or bool(theirs & blind)
-    actions = {}
-    if reader.role == "reviewer" and reader.person != panel.leader and made.sent_at is None:
-        href = f"{API}/panels/{panel.id}/report/signatures"
-        actions["sign"] = offer(transaction, "POST", href, lambda: check_signable(transaction, panel, cycle, made))
-    signatures = [StanceAnswer.model_validate(one) for one in signatures_of(transaction, made)]
-    return ReportAnswer(
-        id=made.id,
-        panel=made.panel,
-        stage=made.stage,
-        revision=made.revision,
-        text=None if unread else made.text,
-        recommended=[UUID(application) for application in made.recommended if application in seen],
-        results=[Result(**shown(one)) for one in made.results if one["application"] in seen],
-        findings=[ApplicationFinding.model_validate(one) for one in made.findings if one["application"] in seen],
-        signed_by=made.signed_by,
-        at=made.at,
-        sent_at=made.sent_at,
-        signatures=[one.model_copy(update={"reason": ""}) if unread else one for one in signatures],
-        actions=actions,
-    )
+    """Answer with one report as this reader may see it."""
+    return show_all(transaction, [made], panel, cycle, reader)[0]
+
+
+def show_all(transaction: Transaction, reports: Collection[Report], panel: Panel, cycle: Cycle, reader: Principal) -> list[ReportAnswer]:
+    """Answer with a panel's reports as this reader may see them; a dissent's reasons go with the text."""
+    blind = blind_to(transaction.session, reader.person)
+    theirs = {dossier.application for dossier in dossiers_of(transaction, panel, reader.person)}
+    recused = bool(recusals_of(transaction.session, [reader.person]))
+    signatures = signatures_by_report(transaction, reports)
+    found = []
+    for made in reports:
+        unseen = {application for application, stage in blind if stage == made.stage}
+        seen, unread = {str(application) for application in theirs - unseen}, recused or bool(theirs & unseen)
+        found.append(
+            ReportAnswer(
+                id=made.id,
+                panel=made.panel,
+                stage=made.stage,
+                revision=made.revision,
+                text=None if unread else made.text,
+                recommended=[UUID(application) for application in made.recommended if application in seen],
+                results=[Result(**shown(one)) for one in made.results if one["application"] in seen],
+                findings=[ApplicationFinding.model_validate(one) for one in made.findings if one["application"] in seen],
+                signed_by=made.signed_by,
+                at=made.at,
+                sent_at=made.sent_at,
+                signatures=[_stance(one, unread=unread) for one in signatures[made.id]],
+                actions=actions(transaction, made, panel, cycle, reader),
+            )
+        )
+    return found
+
+
+def _stance(signature: ReportSignature, *, unread: bool) -> StanceAnswer:
+    stance = StanceAnswer.model_validate(signature)
+    return stance.model_copy(update={"reason": ""}) if unread else stance
+
+
+def actions(transaction: Transaction, made: Report, panel: Panel, cycle: Cycle, reader: Principal) -> dict[str, Action]:
+    """Offer a member the signature of a draft."""
+    if reader.role != "reviewer" or reader.person == panel.leader or made.sent_at is not None:
+        return {}
+    href = f"{API}/panels/{panel.id}/report/signatures"
+    return {"sign": offer(transaction, "POST", href, lambda: check_signable(transaction, panel, cycle, made))}
 
 
 @routes.post("/panels/{id}/report", status_code=201, operation_id="report_stage")
@@ -311,4 +335,4 @@ def get_reports(
     if reader.role != "reviewer":
         query = query.where(Report.sent_at.is_not(None))
     found, following = paginate(transaction.session, query, Report.id, cursor, limit)
-    return Page(items=[show(transaction, made, panel, cycle, reader) for made in found], next_cursor=following)
+    return Page(items=show_all(transaction, found, panel, cycle, reader), next_cursor=following)

@@ -1,7 +1,7 @@
 """Official results: exact integers, what they count and what not, the formula and the rules they follow, and a hash (4.2)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,10 +18,9 @@ from regulation.score import Absence, Aggregation, Score, aggregate, sheet_twent
 from services.scoring import rounds
 from services.scoring.access import Stage, check_secrecy, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
 from services.scoring.consensus import agreed_percents, check_agreed, check_signed
-from services.scoring.opening import left_out
 from services.scoring.panel import PanelId, PanelReader
 from services.scoring.sheet import percents
-from services.scoring.tables import Cycle, Dossier, Panel, Report, Round
+from services.scoring.tables import Cycle, Dossier, Panel, Report, Round, Sheet
 
 routes = router("results")
 
@@ -86,12 +85,12 @@ def hashed(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(content))).hexdigest()
 
 
-def compute(transaction: Transaction, cycle: Cycle, found: Round) -> dict[str, Any]:
-    """Work a result out from the consensus and the sheets that stand in a round."""
+def compute(cycle: Cycle, found: Round, sheets: Collection[Sheet]) -> dict[str, Any]:
+    """Work a result out from the consensus and the opened and withdrawn sheets of a round."""
     rubric, rules, p = rubric_of(cycle), rules_of(cycle), parameters_of(cycle)
-    sheets = {str(sheet.id): sheet_twentieths(percents(sheet), rubric) for sheet in rounds.opened_sheets(transaction, found)}
-    absences = {str(sheet.id): WHY.get(sheet.why_withdrawn or "", "withdrawn") for sheet in left_out(transaction, found)}
-    outcome = aggregate(rules.aggregation, sheets, absences, sheet_twentieths(agreed_percents(found), rubric), p)
+    opened = {str(sheet.id): sheet_twentieths(percents(sheet), rubric) for sheet in sheets if sheet.state == "opened"}
+    absences = {str(sheet.id): WHY.get(sheet.why_withdrawn or "", "withdrawn") for sheet in sheets if sheet.state == "withdrawn"}
+    outcome = aggregate(rules.aggregation, opened, absences, sheet_twentieths(agreed_percents(found), rubric), p)
     not_counted = {**outcome.left_out, **dict.fromkeys(outcome.dropped, "trimmed")}
     content = {
         "application": str(found.application),
@@ -115,7 +114,7 @@ def result(transaction: Transaction, panel: Panel, cycle: Cycle, dossier: Dossie
         raise Refusal("consensus_missing", "4.2")
     check_agreed(transaction, found, cycle)
     check_signed(transaction, found, panel, dossier)
-    return compute(transaction, cycle, found)
+    return compute(cycle, found, rounds.settled_sheets(transaction, [found.id])[found.id])
 
 
 def shown(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,10 +139,12 @@ def get_results(key: PanelId, reader: PanelReader, transaction: InTransaction, s
     seen = [dossier.application for dossier in dossiers_of(transaction, panel, reader.person)]
     query = select(Round).where(Round.panel == key, Round.stage == report.stage, Round.application.in_(seen)).order_by(Round.application)
     held = {str(found.application): found for found in transaction.session.scalars(query)}
+    sheets = rounds.settled_sheets(transaction, [one.id for one in held.values()])
     items = []
     for content in report.results:
         if content["application"] in held:
-            again = compute(transaction, cycle, held[content["application"]])
+            its = held[content["application"]]
+            again = compute(cycle, its, sheets[its.id])
             items.append(CheckedResult(**shown(content), recomputed_hash=again["hash"], equal=again == content))
     reopened = [found.application for found in held.values() if found.reopened_at is not None]
     return Results(panel=key, stage=report.stage, report=report.id, revision=report.revision, items=items, reopened=reopened)

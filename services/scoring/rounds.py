@@ -3,7 +3,7 @@
 A recusal found after the stage's report reopens the round: the panel re-forms the consensus on the sheets that are left, and reports anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +91,15 @@ def counted(transaction: Transaction, person: str, credit_code: str) -> list[str
         .where(Sheet.person == person, Sheet.state == "opened", Dossier.credit_code == credit_code, Panel.state == "formed")
     )
     return [str(application) for application in transaction.session.scalars(query.distinct().order_by(Round.application))]
+
+
+def settled_sheets(transaction: Transaction, rounds: Collection[UUID]) -> Mapping[UUID, list[Sheet]]:
+    """List the opened and the withdrawn sheets of each of these rounds."""
+    found: dict[UUID, list[Sheet]] = {key: [] for key in rounds}
+    query = select(Sheet).where(Sheet.round.in_(found), Sheet.state.in_(("opened", "withdrawn"))).order_by(Sheet.id)
+    for sheet in transaction.session.scalars(query):
+        found[sheet.round].append(sheet)
+    return found
 
 
 def unsign(transaction: Transaction, found: Round) -> None:

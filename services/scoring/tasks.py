@@ -11,11 +11,12 @@ from regulation.recusal import eligible_members
 from services.scoring.access import (
     STAGES,
     admitted,
-    members_of,
+    members_by_panel,
     not_recused,
     parameters_of,
     recusals_of,
     reviewed,
+    reviewed_by_panel,
     seated,
     stage_of,
     standing,
@@ -105,11 +106,14 @@ def composition(transaction: Transaction, principal: Principal) -> Iterator[Task
         if transaction.session.scalar(select(unassigned)):
             title = transaction.say(f"{cycle.year}年度：为合格申报组建评审组", f"Form panels for the eligible applications of {cycle.year}")
             yield Task(key=f"form_panels:{cycle.id}", title=title, href=f"{API}/panels", clause="2.2.2")
-        for panel in transaction.session.scalars(select(Panel).where(Panel.cycle == cycle.id, Panel.state == "formed").order_by(Panel.id)):
-            members = [member.person for member in members_of(transaction.session, panel) if member.standing == "appointed"]
-            recused = recusals_of(transaction.session, members)
-            hidden = {one.organisation for one in recusals_of(transaction.session, [principal.person])}
-            codes = {dossier.credit_code for dossier in reviewed(transaction, panel, stage_of(cycle) or "site")} - hidden
-            if any(len(eligible_members(members, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
+        panels = transaction.session.scalars(select(Panel).where(Panel.cycle == cycle.id, Panel.state == "formed").order_by(Panel.id)).all()
+        members = members_by_panel(transaction.session, [panel.id for panel in panels])
+        recused = recusals_of(transaction.session, {principal.person, *(one.person for listed in members.values() for one in listed)})
+        hidden = {one.organisation for one in recused if one.person == principal.person}
+        due = reviewed_by_panel(transaction, [panel.id for panel in panels], stage_of(cycle) or "site")
+        for panel in panels:
+            able = [member.person for member in members[panel.id] if member.standing == "appointed"]
+            codes = {dossier.credit_code for dossier in due[panel.id]} - hidden
+            if any(len(eligible_members(able, code, recused)) < parameters_of(cycle).panel_minimum for code in codes):
                 title = transaction.say(f"{cycle.year}年度：为{panel.name}补充评审员", f"Replace a reviewer of {panel.name} ({cycle.year})")
                 yield Task(key=f"replace_member:{panel.id}", title=title, href=f"{API}/panels/{panel.id}/replacements", clause="2.0")

@@ -237,12 +237,6 @@ def money_of(transaction: Transaction, awards: Collection[Award]) -> Mapping[UUI
     return {key: (payments[key], back.get(key, 0)) for key in keys}
 
 
-def paid_and_recovered(transaction: Transaction, award: Award) -> tuple[int, int]:
-    """Give what was paid for an award and what came back of it, in yuan."""
-    payments, recovered = money_of(transaction, [award])[award.id]
-    return paid_for(award, payments), recovered
-
-
 def paid_for(award: Award, payments: Iterable[Payment]) -> int:
     """Give what was paid for an award in yuan; an imported one's prize was paid before this system was in use."""
     return award.prize if award.cycle_id is None else sum(payment.amount for payment in payments)

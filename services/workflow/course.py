@@ -1,8 +1,9 @@
 """A cycle's course, as every act here needs it: load and lock it, tell its phase, move it on, and tell who sees what."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -191,11 +192,16 @@ def has_undertaken(transaction: Transaction, principal: Principal, cycle: Cycle)
     return transaction.session.get(Undertaking, (principal.person, cycle.id)) is not None
 
 
-def check_undertaken(transaction: Transaction, principal: Principal | None, cycle: Cycle) -> None:
-    """Refuse whoever has given no confidentiality undertaking for this cycle, or was disqualified (7.6)."""
+def undertaking(transaction: Transaction, principal: Principal | None, cycle: Cycle) -> Callable[[], None]:
+    """Load what the check of the undertaking rests on; calling it refuses whoever has given none, or was disqualified (7.6)."""
     given = transaction.session.get(Undertaking, (principal.person, cycle.id)) if principal else None
     disqualified = principal is not None and transaction.session.get(Disqualified, principal.person) is not None
-    check_undertaking(given.given_on if given else None, disqualified=disqualified)
+    return partial(check_undertaking, given.given_on if given else None, disqualified=disqualified)
+
+
+def check_undertaken(transaction: Transaction, principal: Principal | None, cycle: Cycle) -> None:
+    """Refuse whoever has given no confidentiality undertaking for this cycle, or was disqualified (7.6)."""
+    undertaking(transaction, principal, cycle)()
 
 
 def check_secrets(transaction: Transaction, principal: Principal, cycle: Cycle) -> None:

@@ -16,7 +16,7 @@ from regulation.calendar import day, midnight
 from regulation.launch import check_launch
 from regulation.lifecycle import PHASES
 from services.workflow.approval import check_approve
-from services.workflow.ballot.use_cases import seen_motions
+from services.workflow.ballot.papers import seen_motions
 from services.workflow.course import ENDED, check_move, has_insight, hidden_from_caller, parameters_of, phase_of, plan_of
 from services.workflow.defence import check_hear
 from services.workflow.evaluation import check_confirm_evaluation, check_evaluate

@@ -1,6 +1,6 @@
 """Honours of higher governments, and what the district rewards them with: fixed by the edition, or recorded as decided (6.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -105,14 +105,18 @@ def register_honour(transaction: Transaction, office: Principal, new: NewExterna
     return honour
 
 
-def payments_of(transaction: Transaction, honour: ExternalHonour) -> Sequence[Payment]:
-    """Load what was paid for an honour."""
-    return transaction.session.scalars(select(Payment).where(Payment.external_honour_id == honour.id).order_by(Payment.id)).all()
+def payments_by_honour(transaction: Transaction, honours: Collection[ExternalHonour]) -> Mapping[UUID, list[Payment]]:
+    """Load what was paid for each of these honours."""
+    found: dict[UUID, list[Payment]] = {honour.id: [] for honour in honours}
+    for payment in transaction.session.scalars(select(Payment).where(Payment.external_honour_id.in_(found)).order_by(Payment.id)):
+        if payment.external_honour_id is not None:
+            found[payment.external_honour_id].append(payment)
+    return found
 
 
-def check_pay(transaction: Transaction, honour: ExternalHonour, amount: int = 1) -> None:
+def check_pay(honour: ExternalHonour, payments: Iterable[Payment], amount: int = 1) -> None:
     """Refuse more than the reward in all (6.2)."""
-    check_reward(paid=sum(payment.amount for payment in payments_of(transaction, honour)), reward=honour.amount, amount=amount)
+    check_reward(paid=sum(payment.amount for payment in payments), reward=honour.amount, amount=amount)
 
 
 def pay_reward(transaction: Transaction, office: Principal, honour_id: UUID, new: NewPayment) -> ExternalHonour:
@@ -120,8 +124,9 @@ def pay_reward(transaction: Transaction, office: Principal, honour_id: UUID, new
     honour = transaction.session.get(ExternalHonour, honour_id, with_for_update=True)
     if honour is None:
         raise absent()
-    check_pay(transaction, honour, new.amount)
-    if any(payment.voucher == new.voucher for payment in payments_of(transaction, honour)):
+    payments = payments_by_honour(transaction, [honour])[honour.id]
+    check_pay(honour, payments, new.amount)
+    if any(payment.voucher == new.voucher for payment in payments):
         raise Problem(VOUCHER_USED, voucher=new.voucher)
     check_payment_day(new.paid_on, honour.awarded_on, day(transaction.now))
     transaction.session.add(Payment(external_honour_id=honour.id, by=office.person, at=transaction.now, **new.model_dump()))
@@ -131,15 +136,19 @@ def pay_reward(transaction: Transaction, office: Principal, honour_id: UUID, new
     return honour
 
 
-def show_honour(transaction: Transaction, honour: ExternalHonour) -> ExternalHonourAnswer:
-    """Give an honour with its payments."""
+def show_honours(transaction: Transaction, honours: Collection[ExternalHonour]) -> list[ExternalHonourAnswer]:
+    """Give honours with their payments."""
+    payments = payments_by_honour(transaction, honours)
+    return [_shown(transaction, honour, payments[honour.id]) for honour in honours]
+
+
+def _shown(transaction: Transaction, honour: ExternalHonour, payments: Collection[Payment]) -> ExternalHonourAnswer:
     language = language_of(transaction.request)
     name = next(one.name[language] for one in terms_of(honour).external_honours if one.key == honour.honour)
-    payments = payments_of(transaction, honour)
     actions = {}
     if transaction.actor is not None and transaction.actor.has_duty("office"):
         href = f"{API}/external-honours/{honour.id}/payments"
-        actions["pay"] = offer(transaction, "POST", href, lambda: check_pay(transaction, honour))
+        actions["pay"] = offer(transaction, "POST", href, lambda: check_pay(honour, payments))
     return ExternalHonourAnswer(
         id=honour.id,
         version=honour.version,
@@ -161,7 +170,7 @@ def show_honour(transaction: Transaction, honour: ExternalHonour) -> ExternalHon
 def one_honour(transaction: Transaction, honour: ExternalHonour) -> ExternalHonourAnswer:
     """Answer with one honour and its version."""
     transaction.version = honour.version
-    return show_honour(transaction, honour)
+    return show_honours(transaction, [honour])[0]
 
 
 routes = router("external honour")
@@ -188,7 +197,7 @@ def list_external_honours(
     if credit_code is not None:
         statement = statement.where(ExternalHonour.credit_code == credit_code)
     found, following = paginate(transaction.session, statement, ExternalHonour.id, cursor, limit)
-    return Page(items=[show_honour(transaction, honour) for honour in found], next_cursor=following)
+    return Page(items=show_honours(transaction, found), next_cursor=following)
 
 
 @routes.get("/external-honours/{honour_id}", operation_id="get_external_honour")

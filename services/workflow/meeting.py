@@ -1,6 +1,7 @@
 """The committee's meetings: convened with an agenda, held by those who attend, ended with minutes (2.1.2, 5.4.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,7 +17,8 @@ from kernel.wire import Action, Answer, Body, Id, Instant, Line, Name, Page, Rea
 from regulation import lifecycle
 from regulation.ballot import check_meeting_quorum
 from regulation.refusal import Refusal
-from services.workflow.ballot.use_cases import ballots_of, concerned, voting_of
+from services.workflow.ballot.papers import ballots_by_motion, concerned
+from services.workflow.ballot.use_cases import voting_of
 from services.workflow.course import check_insight, find_cycle, hidden_from, lock_cycle, parameters_of, phase_of
 from services.workflow.roster import seats_of
 from services.workflow.stage import Insider
@@ -215,18 +217,23 @@ def note_attendance(transaction: Transaction, meeting_id: UUID, principal: Princ
     return meeting
 
 
-def check_end(transaction: Transaction, cycle: Cycle, meeting: Meeting) -> None:
-    """Refuse to end a meeting that is not in session, or while one of its motions is being voted on."""
+def voting_in(transaction: Transaction, meetings: Collection[Meeting]) -> frozenset[UUID | None]:
+    """Name those of these meetings that are voting on a motion."""
+    voting = select(Motion.meeting_id).where(Motion.meeting_id.in_([meeting.id for meeting in meetings]), Motion.state == "voting")
+    return frozenset(transaction.session.scalars(voting))
+
+
+def check_end(transaction: Transaction, cycle: Cycle, meeting: Meeting, voting: Collection[UUID | None]) -> None:
+    """Refuse to end a meeting that is not in session, or is among those `voting` on one of its motions."""
     check_meeting_step(transaction, cycle, meeting, "end")
-    voting = select(Motion.id).where(Motion.meeting_id == meeting.id, Motion.state == "voting")
-    if transaction.session.scalars(voting).first() is not None:
+    if meeting.id in voting:
         raise Problem(STILL_VOTING)
 
 
 def end_meeting(transaction: Transaction, meeting_id: UUID, principal: Principal, new: Minutes) -> Meeting:
     """End a meeting with its minutes; what it did not come to is free for another agenda."""
     found = find_meeting(transaction, meeting_id, principal)
-    check_end(transaction, lock_cycle(transaction, found.cycle_id), found)
+    check_end(transaction, lock_cycle(transaction, found.cycle_id), found, voting_in(transaction, [found]))
     meeting = change(transaction, meeting_id, principal, "end")
     meeting.minutes, meeting.ended_at = new.minutes, transaction.now
     free(transaction, meeting)
@@ -256,18 +263,38 @@ def find_meeting(transaction: Transaction, meeting_id: UUID, principal: Principa
     return meeting
 
 
-def show_meeting(transaction: Transaction, principal: Principal, meeting: Meeting) -> MeetingAnswer:
-    """Give a meeting without the points about organisations that this caller is recused from."""
+@dataclass(frozen=True)
+class Papers:
+    """What meetings of a cycle are shown with: the voting members, the motions on the agendas that exist for the caller, who is voting."""
+
+    cycle: Cycle
+    roll: frozenset[str]
+    motions: Mapping[UUID, Motion]
+    hidden: frozenset[UUID]
+    voting: frozenset[UUID | None]
+
+
+def show_meetings(transaction: Transaction, principal: Principal, cycle: Cycle, meetings: Collection[Meeting]) -> list[MeetingAnswer]:
+    """Give a cycle's meetings without the points about organisations that this caller is recused from."""
     transaction.session.flush()
-    cycle = find_cycle(transaction, meeting.cycle_id)
     hidden = hidden_from(transaction, principal, cycle)
+    listed = [UUID(item["motion"]) for meeting in meetings for item in meeting.agenda if item["motion"]]
+    motions = {motion.id: motion for motion in transaction.session.scalars(select(Motion).where(Motion.id.in_(listed)))}
+    ballots = ballots_by_motion(transaction, motions)
+    roll = frozenset(seat.person for seat in seats_of(transaction, cycle) if seat.votes)
+    unseen = {key for key, motion in motions.items() if all(concerned(motion, ballot) & hidden for ballot in ballots[key])}
+    known = Papers(cycle, roll, motions, frozenset(unseen), voting_in(transaction, meetings))
+    return [_shown(transaction, principal, known, meeting) for meeting in meetings]
+
+
+def _shown(transaction: Transaction, principal: Principal, known: Papers, meeting: Meeting) -> MeetingAnswer:
     agenda = []
     for item in meeting.agenda:
-        motion = transaction.session.get_one(Motion, UUID(item["motion"])) if item["motion"] else None
-        if motion is None or any(not concerned(motion, ballot) & hidden for ballot in ballots_of(transaction, motion)):
+        motion = known.motions[UUID(item["motion"])] if item["motion"] else None
+        if motion is None or motion.id not in known.hidden:
             agenda.append(AgendaAnswer(title=item["title"], motion=motion and motion.id, outcome=motion and motion.outcome))
-    roll = [seat.person for seat in seats_of(transaction, cycle) if seat.votes]
-    voters, voting = len({*roll} & {*meeting.present}), voting_of(cycle, parameters_of(cycle, transaction.now))
+    roll, voting = known.roll, voting_of(known.cycle, parameters_of(known.cycle, transaction.now))
+    voters = len(roll & {*meeting.present})
     return MeetingAnswer(
         id=meeting.id,
         version=meeting.version,
@@ -285,7 +312,7 @@ def show_meeting(transaction: Transaction, principal: Principal, meeting: Meetin
         quorate=passes(lambda: check_meeting_quorum(voters, len(roll), voting)),
         minutes=meeting.minutes,
         ended_at=meeting.ended_at,
-        actions=actions_on(transaction, principal, cycle, meeting),
+        actions=actions_on(transaction, principal, known, meeting),
     )
 
 
@@ -298,26 +325,26 @@ def passes(check: Callable[[], None]) -> bool:
     return True
 
 
-def actions_on(transaction: Transaction, principal: Principal, cycle: Cycle, meeting: Meeting) -> dict[str, Action]:
+def actions_on(transaction: Transaction, principal: Principal, known: Papers, meeting: Meeting) -> dict[str, Action]:
     """Offer what this caller's role could do with a meeting."""
     here = f"{API}/meetings/{meeting.id}"
 
     def step(method: str, path: str, action: str) -> Action:
-        return offer(transaction, method, f"{here}/{path}", lambda: check_meeting_step(transaction, cycle, meeting, action))
+        return offer(transaction, method, f"{here}/{path}", lambda: check_meeting_step(transaction, known.cycle, meeting, action))
 
     found: dict[str, Action] = {}
     if principal.has_duty("office"):
         found |= {"amend": step("PUT", "agenda", "amend"), "call_off": step("POST", "calling-off", "call_off")}
     if principal.has_duty("office", "chair"):
         found["attend"] = step("PUT", "attendance", "attend")
-        found["end"] = offer(transaction, "POST", f"{here}/ending", lambda: check_end(transaction, cycle, meeting))
+        found["end"] = offer(transaction, "POST", f"{here}/ending", lambda: check_end(transaction, known.cycle, meeting, known.voting))
     return found
 
 
 def answer_meeting(transaction: Transaction, principal: Principal, meeting: Meeting) -> MeetingAnswer:
     """Answer with one meeting and its version."""
     transaction.version = meeting.version
-    return show_meeting(transaction, principal, meeting)
+    return show_meetings(transaction, principal, find_cycle(transaction, meeting.cycle_id), [meeting])[0]
 
 
 routes = router("meeting")
@@ -337,7 +364,7 @@ def list_meetings(
     cycle = find_cycle(transaction, cycle_id)
     check_insight(transaction, insider, cycle)
     found, following = paginate(transaction.session, select(Meeting).where(Meeting.cycle_id == cycle.id), Meeting.id, cursor, limit)
-    return Page(items=[show_meeting(transaction, insider, meeting) for meeting in found], next_cursor=following)
+    return Page(items=show_meetings(transaction, insider, cycle, found), next_cursor=following)
 
 
 @routes.get("/meetings/{meeting_id}", operation_id="get_meeting")

@@ -12,11 +12,12 @@ from kernel.service import API, Task
 from regulation.calendar import midnight
 from regulation.lifecycle import PHASES
 from services.workflow import honour
-from services.workflow.ballot.use_cases import ballots_of, concerned
+from services.workflow.ballot.papers import ballots_by_motion, concerned, votes_by_ballot
 from services.workflow.course import ENDED, hidden_from, parameters_of, phase_of, plan_of, serves
 from services.workflow.objection.use_cases import UNINVESTIGATED, due_of
 from services.workflow.revocation import use_cases as revocation
 from services.workflow.tables import (
+    Ballot,
     Cycle,
     Finding,
     Motion,
@@ -27,7 +28,6 @@ from services.workflow.tables import (
     Seat,
     Supervisor,
     Undertaking,
-    Vote,
 )
 
 
@@ -165,13 +165,25 @@ def others_due(transaction: Transaction, cycle: Cycle, reader: Principal) -> Ite
         title = transaction.say(f"提交评审报告：{panel.name}", f"Submit the report of {panel.name}")
         key, href = f"report:{panel.id}:{stage}", f"{API}/panels/{panel.id}/report"
         yield panel.leader, Task(key=key, title=title, href=href, clause="2.3.3")
-    hidden = hidden_from(transaction, reader, cycle)
-    for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
-        ballots = [one for one in ballots_of(transaction, motion) if not concerned(motion, one) & hidden]
-        cast = set(transaction.session.execute(select(Vote.ballot_id, Vote.person).where(Vote.ballot_id.in_([one.id for one in ballots]))))
+    for motion, ballots in open_ballots(transaction, cycle, reader):
         for person in motion.roll:
-            if any(person not in one.recused and (one.id, person) not in cast for one in ballots):
+            if any(person not in ballot.recused and person not in voted for ballot, voted in ballots):
                 yield person, vote_on(transaction, motion)
+
+
+def open_ballots(transaction: Transaction, cycle: Cycle, reader: Principal) -> list[tuple[Motion, list[tuple[Ballot, set[str]]]]]:
+    """Give the open motions with their ballots and who has voted in each, without those that are hidden from the reader."""
+    hidden = hidden_from(transaction, reader, cycle)
+    motions = transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")).all()
+    ballots = ballots_by_motion(transaction, [motion.id for motion in motions])
+    votes = votes_by_ballot(transaction, [ballot.id for of_motion in ballots.values() for ballot in of_motion])
+    return [
+        (
+            motion,
+            [(one, {vote.person for vote in votes[one.id]}) for one in ballots[motion.id] if not concerned(motion, one) & hidden],
+        )
+        for motion in motions
+    ]
 
 
 def vote_on(transaction: Transaction, motion: Motion) -> Task:
@@ -182,12 +194,9 @@ def vote_on(transaction: Transaction, motion: Motion) -> Task:
 
 def votes_due(transaction: Transaction, cycle: Cycle, principal: Principal) -> Iterator[Task]:
     """Give the open motions in which this member still has a vote to cast."""
-    hidden = hidden_from(transaction, principal, cycle)
-    for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
-        ballots = [one for one in ballots_of(transaction, motion) if principal.person not in one.recused]
-        due = [one.id for one in ballots if not concerned(motion, one) & hidden]
-        cast = set(transaction.session.scalars(select(Vote.ballot_id).where(Vote.person == principal.person, Vote.ballot_id.in_(due))))
-        if principal.person in motion.roll and set(due) - cast:
+    person = principal.person
+    for motion, ballots in open_ballots(transaction, cycle, principal):
+        if person in motion.roll and any(person not in ballot.recused and person not in voted for ballot, voted in ballots):
             yield vote_on(transaction, motion)
 
 

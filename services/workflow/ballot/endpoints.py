@@ -1,5 +1,6 @@
 """Where motions are served."""
 
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from kernel.identity import Office, Principal, roles
 from kernel.requests import Cursor, DryRun, InTransaction, Limit, Transaction, offer, paginate
 from kernel.service import API, router
 from kernel.wire import Action, Page
+from services.workflow.ballot.papers import Papers, papers, seen_motions, visible_ballots
 from services.workflow.ballot.proposal import propose_motion
 from services.workflow.ballot.schemas import (
     MOTION_EXAMPLES,
@@ -32,24 +34,20 @@ from services.workflow.ballot.use_cases import (
     not_voted,
     open_motion,
     recuse_member,
-    seen_motions,
-    visible_ballots,
-    votes_on,
 )
 from services.workflow.course import check_insight, find_cycle, has_undertaken, hidden_from
 from services.workflow.stage import Insider
-from services.workflow.tables import Ballot, Contender, Cycle, Motion
+from services.workflow.tables import Ballot, Contender, Cycle, Motion, Vote
 
 Clerk = Annotated[Principal, roles("committee", duties=("office", "chair"))]
 """Who opens and closes a vote."""
 Member = Annotated[Principal, roles("committee")]
 
 
-def show_ballot(transaction: Transaction, motion: Motion, ballot: Ballot) -> BallotAnswer:
+def show_ballot(transaction: Transaction, motion: Motion, ballot: Ballot, votes: Sequence[Vote]) -> BallotAnswer:
     """Give a ballot: every vote once it is closed, before that the caller's own alone."""
     caller = transaction.actor
     contender = transaction.session.get(Contender, ballot.application) if ballot.application else None
-    votes = votes_on(transaction, ballot)
     closed = motion.state == "decided"
     tally: dict[str, Any] = ballot.tally or {}
     return BallotAnswer(
@@ -67,14 +65,14 @@ def show_ballot(transaction: Transaction, motion: Motion, ballot: Ballot) -> Bal
     )
 
 
-def actions_on(transaction: Transaction, cycle: Cycle, motion: Motion, ballots: list[Ballot]) -> dict[str, Action]:
+def actions_on(transaction: Transaction, known: Papers, motion: Motion, ballots: list[Ballot]) -> dict[str, Action]:
     """Offer what this caller's role could do with a motion."""
     caller = transaction.actor
     assert caller is not None  # noqa: S101 - the routes admit the signed-in only
     here = f"{API}/motions/{motion.id}"
 
     def step(action: str, path: str) -> Action:
-        return offer(transaction, "POST", f"{here}/{path}", lambda: check_motion_step(transaction, cycle, motion, action))
+        return offer(transaction, "POST", f"{here}/{path}", lambda: check_motion_step(transaction, known.cycle, motion, action))
 
     found: dict[str, Action] = {}
     if caller.role == "committee":
@@ -84,18 +82,21 @@ def actions_on(transaction: Transaction, cycle: Cycle, motion: Motion, ballots: 
     if caller.has_duty("chair", "vice_chair", "member"):
         for ballot in ballots:
             name = f"vote:{ballot.application}" if ballot.application else "vote"
-            check = partial(check_may_vote, transaction, caller, cycle, motion, ballot)
+            check = partial(check_may_vote, transaction, caller, known, motion, ballot)
             found[name] = offer(transaction, "POST", f"{here}/ballots", check)
     return found
 
 
-def show_motion(transaction: Transaction, motion: Motion) -> MotionAnswer:
-    """Give a motion as this caller sees it: without the names they are recused from."""
+def show_motions(transaction: Transaction, cycle: Cycle, motions: Collection[Motion]) -> list[MotionAnswer]:
+    """Give a cycle's motions as this caller sees them: without the names they are recused from."""
     caller = transaction.actor
     assert caller is not None  # noqa: S101 - the routes admit the signed-in only
-    transaction.session.flush()
-    cycle = find_cycle(transaction, motion.cycle_id)
-    ballots = list(visible_ballots(transaction, caller, cycle, motion))
+    known = papers(transaction, caller, cycle, motions)
+    return [_shown(transaction, known, motion) for motion in motions]
+
+
+def _shown(transaction: Transaction, known: Papers, motion: Motion) -> MotionAnswer:
+    ballots = visible_ballots(known, motion)
     return MotionAnswer(
         id=motion.id,
         version=motion.version,
@@ -113,15 +114,16 @@ def show_motion(transaction: Transaction, motion: Motion) -> MotionAnswer:
         opened_at=motion.opened_at,
         closed_at=motion.closed_at,
         closing_reason=motion.closing_reason,
-        ballots=[show_ballot(transaction, motion, ballot) for ballot in ballots],
-        actions=actions_on(transaction, cycle, motion, ballots),
+        ballots=[show_ballot(transaction, motion, ballot, known.votes[ballot.id]) for ballot in ballots],
+        actions=actions_on(transaction, known, motion, ballots),
     )
 
 
 def answer_motion(transaction: Transaction, motion: Motion) -> MotionAnswer:
     """Answer with one motion and its version."""
+    transaction.session.flush()
     transaction.version = motion.version
-    return show_motion(transaction, motion)
+    return show_motions(transaction, find_cycle(transaction, motion.cycle_id), [motion])[0]
 
 
 routes = router("ballot")
@@ -155,7 +157,7 @@ def list_motions(
         seen = seen.where(Ballot.credit_code.is_(None), func.coalesce(named, "[]") == "[]")
     statement = select(Motion).where(Motion.cycle_id == cycle.id, Motion.id.in_(seen))
     found, following = paginate(transaction.session, statement, Motion.id, cursor, limit)
-    return Page(items=[show_motion(transaction, motion) for motion in found], next_cursor=following)
+    return Page(items=show_motions(transaction, cycle, found), next_cursor=following)
 
 
 @routes.get("/motions/{motion_id}", operation_id="get_motion")

@@ -1,12 +1,11 @@
 """What the committee does with a motion: recuse, open, vote, close; and what a closed motion decided."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, false, func, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import func, select
 
 from kernel.identity import Principal
 from kernel.problems import Kind, Problem, absent
@@ -30,6 +29,7 @@ from regulation.ballot import (
 from regulation.edition import Parameters
 from regulation.implementation import Share, Voting
 from regulation.refusal import Refusal
+from services.workflow.ballot.papers import Papers, ballots_by_motion, concerned, papers, visible_ballots, votes_by_ballot
 from services.workflow.ballot.schemas import (
     MemberRecusal,
     NewVote,
@@ -37,9 +37,7 @@ from services.workflow.ballot.schemas import (
 from services.workflow.ballot.secrecy import seal, unseal
 from services.workflow.course import (
     check_insight,
-    check_undertaken,
     find_cycle,
-    hidden_from,
     lock_cycle,
     parameters_of,
     phase_of,
@@ -93,34 +91,6 @@ def tied_in(transaction: Transaction, cycle: Cycle) -> Sequence[Ballot]:
     ).all()
 
 
-def ballots_of(transaction: Transaction, motion: Motion) -> Sequence[Ballot]:
-    """Load a motion's ballots in their order."""
-    return transaction.session.scalars(select(Ballot).where(Ballot.motion_id == motion.id).order_by(Ballot.id)).all()
-
-
-def concerned(motion: Motion, ballot: Ballot) -> set[str]:
-    """Give the credit codes of the organisations that a ballot is about."""
-    codes: list[str] = motion.subject.get("credit_codes", [])
-    return {ballot.credit_code} if ballot.credit_code else set(codes)
-
-
-def seen_motions(hidden: Collection[str]) -> Select[UUID]:
-    """Select the motions with a ballot that is about none of these organisations."""
-    concern = func.coalesce(Motion.subject["credit_codes"].has_any(array(list(hidden), type_=Text)), false())
-    return select(Ballot.motion_id).join(Motion).where(Ballot.credit_code.is_(None) | Ballot.credit_code.not_in(hidden), ~concern)
-
-
-def visible_ballots(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion) -> Sequence[Ballot]:
-    """Give the ballots that exist for this caller; 404 where none does (2.4.5), refused on names before the undertaking (7.6)."""
-    hidden = hidden_from(transaction, principal, cycle)
-    found = [ballot for ballot in ballots_of(transaction, motion) if not concerned(motion, ballot) & hidden]
-    if not found:
-        raise absent()
-    if any(concerned(motion, ballot) for ballot in found):
-        check_undertaken(transaction, principal, cycle)
-    return found
-
-
 def find_motion(transaction: Transaction, motion_id: UUID) -> tuple[Cycle, Motion]:
     """Load a motion and its cycle; 404 where there is none."""
     motion = transaction.session.get(Motion, motion_id)
@@ -154,7 +124,8 @@ def voting_of(cycle: Cycle, p: Parameters) -> Voting:
 def recuse_member(transaction: Transaction, motion_id: UUID, principal: Principal, recusal: MemberRecusal) -> Motion:
     """Take a member out of a vote they have no vote in yet (2.4.5)."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
-    ballots = [one for one in visible_ballots(transaction, principal, cycle, motion) if recusal.name in {None, one.application}]
+    known = papers(transaction, principal, cycle, [motion])
+    ballots = [one for one in visible_ballots(known, motion) if recusal.name in {None, one.application}]
     voters = {seat.person for seat in seats_of(transaction, cycle) if seat.votes}
     people = voters if motion.state == "proposed" else set(motion.roll)
     if not ballots or recusal.person not in (people if principal.has_duty("office") else people & {principal.person}):
@@ -188,7 +159,7 @@ def leave_open_votes(transaction: Transaction, person: str, credit_code: str) ->
         for motion in transaction.session.scalars(select(Motion).where(Motion.cycle_id == cycle.id, Motion.state == "voting")):
             if person not in motion.roll or not (motion.by_rules and rules_of(cycle).voting.members_recused):
                 continue
-            for ballot in ballots_of(transaction, motion):
+            for ballot in ballots_by_motion(transaction, [motion.id])[motion.id]:
                 if credit_code in concerned(motion, ballot) and transaction.session.get(Vote, (ballot.id, person)) is None:
                     leave(transaction, cycle, motion, ballot, person)
                     facts = {"person": person, "ballots": [str(ballot.id)]}
@@ -208,7 +179,7 @@ def open_motion(transaction: Transaction, motion_id: UUID, principal: Principal)
     motion.by_rules = cycle.rules_hash is not None
     motion.secret = voting.ballot == "secret"
     motion.state, motion.opened_at, motion.version = step.to, transaction.now, motion.version + 1
-    ballots = ballots_of(transaction, motion)
+    ballots = ballots_by_motion(transaction, [motion.id])[motion.id]
     for ballot in ballots:
         known = transaction.session.scalars(
             select(Recusal.person).where(Recusal.credit_code.in_(concerned(motion, ballot)), Recusal.person.in_(motion.roll))
@@ -242,32 +213,33 @@ def tally(cycle: Cycle, motion: Motion, ballot: Ballot, votes: tuple[int, int, i
     return adoption(len(motion.roll), *votes, p)
 
 
-def check_may_vote(transaction: Transaction, principal: Principal, cycle: Cycle, motion: Motion, ballot: Ballot) -> lifecycle.Step:
+def check_may_vote(transaction: Transaction, principal: Principal, known: Papers, motion: Motion, ballot: Ballot) -> lifecycle.Step:
     """Refuse a vote out of time or outside its meeting, by somebody without a vote, recused or not attending, and without an undertaking.
 
     A second vote is refused unless the rules let it be changed.
 
     Clauses 2.0, 2.4.5, 5.4.2, 7.6.
     """
+    cycle = known.cycle
     step = check_motion_step(transaction, cycle, motion, "vote")
     roll = [Seat(person, ("member",)) for person in motion.roll]
-    voted = transaction.session.scalars(select(Vote.person).where(Vote.ballot_id == ballot.id)).all()
     voting = voting_of(cycle, parameters_of(cycle, transaction.now))
-    check_vote(principal.person, roll, ballot.recused, voted, voting)
+    check_vote(principal.person, roll, ballot.recused, [vote.person for vote in known.votes[ballot.id]], voting)
     if meeting := meeting_of(transaction, cycle, motion):
         check_attends(principal.person, meeting.present)
     if concerned(motion, ballot):
-        check_undertaken(transaction, principal, cycle)
+        known.check_undertaken()
     return step
 
 
 def cast_vote(transaction: Transaction, motion_id: UUID, principal: Principal, new: NewVote) -> Motion:
     """Cast a vote, or change it where the rules let members do so; a secret one lies encrypted under a random id."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
-    ballot = next((one for one in visible_ballots(transaction, principal, cycle, motion) if one.application == new.name), None)
+    known = papers(transaction, principal, cycle, [motion])
+    ballot = next((one for one in visible_ballots(known, motion) if one.application == new.name), None)
     if ballot is None:
         raise absent()
-    step = check_may_vote(transaction, principal, cycle, motion, ballot)
+    step = check_may_vote(transaction, principal, known, motion, ballot)
     if motion.secret:
         seal(transaction, ballot, principal.person, new.vote)
     else:
@@ -284,7 +256,7 @@ def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal
     if transaction.dry_run:
         return motion  # told while votes are still cast, the count would tell when to close, and of a secret vote who voted how
     motion.closing_reason = reason
-    p, ballots = parameters_of(cycle, transaction.now), ballots_of(transaction, motion)
+    p, ballots = parameters_of(cycle, transaction.now), ballots_by_motion(transaction, [motion.id])[motion.id]
     counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
     outcomes = [ballot.outcome for ballot in ballots]
     motion.outcome = next((one for one in ("passed", "rejected") if one in outcomes), "no_quorum")
@@ -307,19 +279,14 @@ def outstanding(transaction: Transaction, motion: Motion) -> set[str]:
     """Name who could still vote on some name: of a vote in a meeting, those who attend it."""
     meeting = transaction.session.get(Meeting, motion.meeting_id) if motion.meeting_id else None
     able = set(meeting.present) if meeting else set(motion.roll)
-    return {
-        person for ballot in ballots_of(transaction, motion) for person in not_voted(motion, ballot, votes_on(transaction, ballot))
-    } & able
-
-
-def votes_on(transaction: Transaction, ballot: Ballot) -> Sequence[Vote]:
-    """Load a ballot's votes by member."""
-    return transaction.session.scalars(select(Vote).where(Vote.ballot_id == ballot.id).order_by(Vote.person)).all()
+    ballots = ballots_by_motion(transaction, [motion.id])[motion.id]
+    votes = votes_by_ballot(transaction, [ballot.id for ballot in ballots])
+    return {person for ballot in ballots for person in not_voted(motion, ballot, votes[ballot.id])} & able
 
 
 def count(transaction: Transaction, cycle: Cycle, motion: Motion, ballot: Ballot, p: Parameters) -> dict[str, Any]:
     """Count one ballot; gives what the record keeps: every named vote, of a secret ballot the shuffled choices."""
-    votes = votes_on(transaction, ballot)
+    votes = votes_by_ballot(transaction, [ballot.id])[ballot.id]
     choices = unseal(transaction, ballot, votes) if motion.secret else [vote.choice for vote in votes]
     counts = (choices.count("yes"), choices.count("no"), choices.count("abstain"))
     found = tally(cycle, motion, ballot, counts, p)

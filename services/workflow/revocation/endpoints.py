@@ -1,5 +1,6 @@
 """Where revocations are served."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from kernel.service import API, router
 from kernel.wire import Page
 from regulation import lifecycle
 from regulation.revocation import amount_to_recover, clause_of
-from services.workflow.award import paid_and_recovered, visible_to
+from services.workflow.award import visible_to
 from services.workflow.course import note_reading
 from services.workflow.results import title_of
 from services.workflow.revocation.schemas import (
@@ -26,17 +27,16 @@ from services.workflow.revocation.schemas import (
     Verification,
 )
 from services.workflow.revocation.use_cases import (
+    File,
     check_disclose,
     check_recover,
     decide,
     disclose,
-    disclosures_of,
+    files,
     find_case,
     ground_of,
     open_case,
-    outstanding,
     recover,
-    recoveries_of,
     verify,
 )
 from services.workflow.tables import Award, Recusal, RevocationCase
@@ -44,10 +44,13 @@ from services.workflow.tables import Award, Recusal, RevocationCase
 Investigator = Annotated[Principal, roles("committee", "supervisor", duties=("office", "chair"))]
 
 
-def show_case(transaction: Transaction, case: RevocationCase) -> CaseAnswer:
-    """Give a case with what it still waits for, and what the office could do with it."""
-    award = transaction.session.get_one(Award, case.award_id)
-    paid, recovered = paid_and_recovered(transaction, award)
+def show_cases(transaction: Transaction, cases: Sequence[RevocationCase]) -> list[CaseAnswer]:
+    """Give cases with what each still waits for, and what the office could do with it."""
+    return [_shown(transaction, file) for file in files(transaction, cases)]
+
+
+def _shown(transaction: Transaction, file: File) -> CaseAnswer:
+    case, award = file.case, file.award
     here, caller = f"{API}/revocation-cases/{case.id}", transaction.actor
     actions = {}
     if caller is not None and caller.has_duty("office"):
@@ -77,12 +80,12 @@ def show_case(transaction: Transaction, case: RevocationCase) -> CaseAnswer:
         document_number=case.document_number,
         dated=case.dated,
         scan=case.scan_id,
-        paid=paid,
-        recovered=recovered,
-        to_recover=amount_to_recover(paid, recovered) if case.state == "revoked" else 0,
-        recoveries=[RecoveryAnswer.model_validate(one) for one in recoveries_of(transaction, case)],
-        disclosures=[DisclosureAnswer.model_validate(one) for one in disclosures_of(transaction, case)],
-        outstanding=outstanding(transaction, case, award),
+        paid=file.paid,
+        recovered=file.recovered,
+        to_recover=amount_to_recover(file.paid, file.recovered) if case.state == "revoked" else 0,
+        recoveries=[RecoveryAnswer.model_validate(one) for one in file.recoveries],
+        disclosures=[DisclosureAnswer.model_validate(one) for one in file.disclosures],
+        outstanding=file.outstanding,
         actions=actions,
     )
 
@@ -90,7 +93,7 @@ def show_case(transaction: Transaction, case: RevocationCase) -> CaseAnswer:
 def answer_case(transaction: Transaction, case: RevocationCase) -> CaseAnswer:
     """Answer with one case and its version."""
     transaction.version = case.version
-    return show_case(transaction, case)
+    return show_cases(transaction, [case])[0]
 
 
 routes = router("revocation")
@@ -119,7 +122,7 @@ def list_cases(
     if award is not None:
         statement = statement.where(RevocationCase.award_id == award)
     found, following = paginate(transaction.session, statement, RevocationCase.id, cursor, limit)
-    return Page(items=[show_case(transaction, case) for case in found], next_cursor=following)
+    return Page(items=show_cases(transaction, found), next_cursor=following)
 
 
 @routes.get("/revocation-cases/{case_id}", operation_id="get_revocation_case")

@@ -1,6 +1,7 @@
 """What is done to take an honour back; the award's row is locked before its case."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from regulation.revocation import (
     clause_of,
     disclosures,
 )
-from services.workflow.award import check_revocable, paid_and_recovered, revoke_award
+from services.workflow.award import check_revocable, money_of, paid_for, revoke_award
 from services.workflow.course import check_insight, check_scan, find_cycle
 from services.workflow.honour import terms_of
 from services.workflow.revocation.schemas import NewCase, NewDisclosure, NewRecovery, RevocationDecision, Verification
@@ -129,7 +130,7 @@ def decide(transaction: Transaction, office: Principal, case_id: UUID, new: Revo
     case.state, case.document_number, case.dated, case.scan_id = step.to, new.document_number, new.dated, new.scan
     case.decided_at = transaction.now
     case.version += 1
-    facts = new.model_dump(mode="json") | {"award": str(award.id), "to_recover": paid_and_recovered(transaction, award)[0]}
+    facts = new.model_dump(mode="json") | {"award": str(award.id), "to_recover": files(transaction, [case])[0].paid}
     transaction.record("revocation.decided", f"revocation_case:{case.id}", clause=clause_of(ground), facts=facts)
     if new.decision == "revoke":
         revoke_award(transaction, award, clause_of(ground), new.document_number, new.dated)
@@ -137,24 +138,45 @@ def decide(transaction: Transaction, office: Principal, case_id: UUID, new: Revo
     return case
 
 
-def recoveries_of(transaction: Transaction, case: RevocationCase) -> Sequence[Recovery]:
-    """Load what came back."""
-    return transaction.session.scalars(select(Recovery).where(Recovery.case_id == case.id).order_by(Recovery.id)).all()
+@dataclass(frozen=True)
+class File:
+    """A case with all that belongs to it; what was paid for its award and came back of it, in yuan."""
+
+    case: RevocationCase
+    award: Award
+    paid: int
+    recovered: int
+    recoveries: Sequence[Recovery]
+    disclosures: Sequence[Disclosure]
+
+    @property
+    def outstanding(self) -> list[str]:
+        """Name what a revocation still waits for; nothing where the honour was not revoked."""
+        if self.case.state != "revoked":
+            return []
+        back, told = {recovery.item for recovery in self.recoveries}, {disclosure.kind for disclosure in self.disclosures}
+        money = ["prize"] if amount_to_recover(self.paid, self.recovered) else []
+        return money + [one for one in OBJECTS if one not in back] + [one for one in disclosures(ground_of(self.case)) if one not in told]
 
 
-def disclosures_of(transaction: Transaction, case: RevocationCase) -> Sequence[Disclosure]:
-    """Load how it was made known."""
-    return transaction.session.scalars(select(Disclosure).where(Disclosure.case_id == case.id).order_by(Disclosure.kind)).all()
-
-
-def outstanding(transaction: Transaction, case: RevocationCase, award: Award) -> list[str]:
-    """Name what a revocation still waits for; nothing where the honour was not revoked."""
-    if case.state != "revoked":
-        return []
-    back = {recovery.item for recovery in recoveries_of(transaction, case)}
-    told = {disclosure.kind for disclosure in disclosures_of(transaction, case)}
-    money = ["prize"] if amount_to_recover(*paid_and_recovered(transaction, award)) else []
-    return money + [one for one in OBJECTS if one not in back] + [one for one in disclosures(ground_of(case)) if one not in told]
+def files(transaction: Transaction, cases: Sequence[RevocationCase]) -> list[File]:
+    """Load what belongs to these cases."""
+    session, keys = transaction.session, [case.id for case in cases]
+    awards = {award.id: award for award in session.scalars(select(Award).where(Award.id.in_([case.award_id for case in cases])))}
+    money = money_of(transaction, awards.values())
+    back = session.scalars(select(Recovery).where(Recovery.case_id.in_(keys)).order_by(Recovery.id)).all()
+    told = session.scalars(select(Disclosure).where(Disclosure.case_id.in_(keys)).order_by(Disclosure.kind)).all()
+    return [
+        File(
+            case,
+            awards[case.award_id],
+            paid_for(awards[case.award_id], money[case.award_id][0]),
+            money[case.award_id][1],
+            [one for one in back if one.case_id == case.id],
+            [one for one in told if one.case_id == case.id],
+        )
+        for case in cases
+    ]
 
 
 def check_recover(case: RevocationCase) -> lifecycle.Step:
@@ -164,15 +186,14 @@ def check_recover(case: RevocationCase) -> lifecycle.Step:
 
 def recover(transaction: Transaction, office: Principal, case_id: UUID, new: NewRecovery) -> RevocationCase:
     """Enter what came back; the award's row is locked, so that no more comes back than was paid, and nothing twice (7.2, 7.5)."""
-    case, award = _hold(transaction, case_id, office)
+    case, _ = _hold(transaction, case_id, office)
     check_recover(case)
-    before = recoveries_of(transaction, case)
-    if new.item != "prize" and any(one.item == new.item for one in before):
+    before = files(transaction, [case])[0]
+    if new.item != "prize" and any(one.item == new.item for one in before.recoveries):
         raise Problem(RETURNED)
-    if new.voucher is not None and any(one.voucher == new.voucher for one in before):
+    if new.voucher is not None and any(one.voucher == new.voucher for one in before.recoveries):
         raise Problem(BOOKED, voucher=new.voucher)
-    paid, recovered = paid_and_recovered(transaction, award)
-    amount_to_recover(paid, recovered + (new.amount or 0))
+    amount_to_recover(before.paid, before.recovered + (new.amount or 0))
     check_follow_up_day(ground_of(case), new.recovered_on, case.dated or new.recovered_on, day(transaction.now))
     given = new.model_dump(exclude={"amount"})
     transaction.session.add(Recovery(case_id=case.id, **given, amount=new.amount or 0, by=office.person, at=transaction.now))
@@ -215,11 +236,12 @@ NEXT = {
 def duties(transaction: Transaction, office: Principal) -> Iterator[Task]:
     """Give the office each case's next step, until everything is back and told."""
     mine = select(Recusal.credit_code).where(Recusal.person == office.person)
-    open_cases = select(RevocationCase, Award).join(Award, Award.id == RevocationCase.award_id)
+    open_cases = select(RevocationCase).join(Award, Award.id == RevocationCase.award_id)
     waiting = open_cases.where(RevocationCase.state.in_(("investigating", "verified", "revoked")), Award.credit_code.not_in(mine))
-    for case, award in transaction.session.execute(waiting.order_by(RevocationCase.id)):
-        if case.state != "revoked" or outstanding(transaction, case, award):
+    for file in files(transaction, transaction.session.scalars(waiting.order_by(RevocationCase.id)).all()):
+        case = file.case
+        if case.state != "revoked" or file.outstanding:
             zh, en = NEXT[case.state]
-            title = transaction.say(f"{award.organisation}：{zh}", f"{award.organisation}: {en}")
+            title = transaction.say(f"{file.award.organisation}：{zh}", f"{file.award.organisation}: {en}")
             key = f"revocation_{case.state}:{case.id}"
             yield Task(key=key, title=title, href=f"{API}/revocation-cases/{case.id}", clause=clause_of(ground_of(case)))
