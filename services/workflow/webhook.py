@@ -2,6 +2,7 @@
 
 A webhook is a position in the changes: it moves on once the receiver took the next one, waits longer after each failure, and goes back
 for a replay. So nothing leaves before its commit, and a change that comes twice (a crash after the receiver took it) has the same id.
+Each has keys of its own: a new one is given at any time, and for a day both sign.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -39,6 +41,8 @@ from services.workflow.tables import ResultChange, Webhook
 
 AT_ONCE = 4
 LONGEST_WAIT = timedelta(hours=1)
+BOTH_SIGN = timedelta(days=1)
+"""How long after a new secret the one before it signs as well."""
 IDLE_SECONDS = 1.0
 LONGEST_ANSWER_SECONDS = 10
 GONE = 410
@@ -91,11 +95,18 @@ class NewWebhookAnswer(WebhookAnswer):
     secret: str | None
 
 
-def key_of(settings: Settings, webhook: UUID) -> bytes:
-    """Derive a webhook's signing key, so that the database holds none (HKDF, RFC 5869)."""
+def key_of(settings: Settings, webhook: Webhook, number: int) -> bytes:
+    """Derive a webhook's signing key of this number, so that the database holds none (HKDF, RFC 5869)."""
     seed = settings.record_seed.get_secret_value()
     raw = base64.urlsafe_b64decode(seed + "=" * (-len(seed) % 4))
-    return HKDF(SHA256(), 32, salt=None, info=f"quality-award webhook {webhook}".encode()).derive(raw)
+    info = f"quality-award webhook {webhook.id}" + (f" {number}" if number > 1 else "")
+    return HKDF(SHA256(), 32, salt=None, info=info.encode()).derive(raw)
+
+
+def keys_of(settings: Settings, webhook: Webhook, at: datetime) -> list[bytes]:
+    """Give the keys that sign now: the newest first, for a while after a new one also the one before."""
+    both = webhook.rekeyed_at is not None and at < webhook.rekeyed_at + BOTH_SIGN
+    return [key_of(settings, webhook, webhook.key_number - back) for back in range(1 + both)]
 
 
 def is_open(settings: Settings, address: IPv4Address | IPv6Address) -> bool:
@@ -136,14 +147,14 @@ async def resolved(settings: Settings, parts: SplitResult) -> str:
     return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
-def signed(key: bytes, message: str, at: datetime, content: bytes) -> dict[str, str]:
-    """Give the headers of Standard Webhooks."""
+def signed(keys: Sequence[bytes], message: str, at: datetime, content: bytes) -> dict[str, str]:
+    """Give the headers of Standard Webhooks; a receiver takes the message where one of the signatures is right."""
     stamp = str(int(at.timestamp()))
-    signature = hmac.digest(key, f"{message}.{stamp}.".encode() + content, hashlib.sha256)
+    signatures = [hmac.digest(key, f"{message}.{stamp}.".encode() + content, hashlib.sha256) for key in keys]
     return {
         "webhook-id": message,
         "webhook-timestamp": stamp,
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(one).decode()}" for one in signatures),
         "content-type": "application/json",
     }
 
@@ -152,8 +163,9 @@ class Deliverer:
     """Brings the changes to their webhooks, several at a time; each webhook's row is locked while its next change is under way."""
 
     def __init__(self, service: Service) -> None:
-        """Prepare."""
+        """Prepare; whom the system's authorities vouch for is trusted, and whom the file that SSL_CERT_FILE names does."""
         self._service = service
+        self._trusted = ssl.create_default_context()
 
     async def deliver(self) -> bool:
         """Bring what is due, one change to each of a few webhooks; gives False where nothing was due."""
@@ -179,7 +191,8 @@ class Deliverer:
         content = json.dumps(
             {"type": f"result.{change.kind}", "timestamp": data["at"], "data": data}, ensure_ascii=False, separators=(",", ":")
         ).encode()
-        headers = signed(key_of(settings, webhook.id), f"{webhook.id}.{change.position}", wall(), content)
+        at = wall()
+        headers = signed(keys_of(settings, webhook, at), f"{webhook.id}.{change.position}", at, content)
         try:
             async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
                 parts = checked(settings, webhook.url)
@@ -187,7 +200,7 @@ class Deliverer:
                 name = parts.netloc.rpartition("@")[2]
                 there = {"sni_hostname": parts.hostname}
                 async with (
-                    httpx.AsyncClient(timeout=LONGEST_ANSWER_SECONDS, trust_env=False) as client,
+                    httpx.AsyncClient(timeout=LONGEST_ANSWER_SECONDS, trust_env=False, verify=self._trusted) as client,
                     client.stream("POST", target, content=content, headers=headers | {"host": name}, extensions=there) as answer,
                 ):
                     status = answer.status_code
@@ -233,6 +246,13 @@ def end_webhooks(transaction: Transaction, client: str) -> None:
         webhook.ended_at = transaction.now
 
 
+def with_secret(transaction: Transaction, webhook: Webhook) -> NewWebhookAnswer:
+    """Answer with a webhook and its newest secret, which no stored answer keeps."""
+    transaction.secrets = ("secret",)
+    key = key_of(transaction.service.settings, webhook, webhook.key_number)
+    return NewWebhookAnswer(**WebhookAnswer.model_validate(webhook).model_dump(), secret=f"whsec_{base64.b64encode(key).decode()}")
+
+
 def found_webhook(transaction: Transaction, webhook_id: UUID) -> Webhook:
     """Load and lock a webhook; 404 where there is none."""
     webhook = transaction.session.scalar(select(Webhook).where(Webhook.id == webhook_id).with_for_update())
@@ -251,10 +271,8 @@ def register_webhook(new: NewWebhook, _office: Office, transaction: InTransactio
     webhook = Webhook(client=new.client, url=new.url, position=newest_position(transaction.session), created_at=wall())
     transaction.session.add(webhook)
     transaction.session.flush()
-    transaction.secrets = ("secret",)
     transaction.record("webhook.registered", f"webhook:{webhook.id}", facts={"client": str(new.client), "url": new.url})
-    secret = f"whsec_{base64.b64encode(key_of(transaction.service.settings, webhook.id)).decode()}"
-    return NewWebhookAnswer(**WebhookAnswer.model_validate(webhook).model_dump(), secret=secret)
+    return with_secret(transaction, webhook)
 
 
 @routes.get("/results/webhooks", operation_id="list_webhooks")
@@ -278,6 +296,15 @@ def end_webhook(webhook_id: Id, _office: Office, transaction: InTransaction) -> 
     webhook = found_webhook(transaction, webhook_id)
     webhook.ended_at = wall()
     transaction.record("webhook.ended", f"webhook:{webhook.id}")
+
+
+@routes.post("/results/webhooks/{webhook_id}/secret", operation_id="rekey_webhook")
+def rekey_webhook(webhook_id: Id, _office: Office, transaction: InTransaction) -> NewWebhookAnswer:
+    """Give a webhook a new secret, alone; for a day the one before signs as well, so that the receiver may take its time."""
+    webhook = found_webhook(transaction, webhook_id)
+    webhook.key_number, webhook.rekeyed_at = webhook.key_number + 1, wall()
+    transaction.record("webhook.rekeyed", f"webhook:{webhook.id}", facts={"key": webhook.key_number})
+    return with_secret(transaction, webhook)
 
 
 @routes.post("/results/webhooks/{webhook_id}/replays", operation_id="replay_webhook")

@@ -79,14 +79,20 @@ def test_earlier_awards_are_imported_all_or_none_with_each_wrong_row_named(award
     assert ok(office.get("/awards", params={"year": 2019}))["items"] == []
 
 
-def test_an_earlier_innovation_award_makes_it_350000_and_results_tell_it(award: Award, platform: Caller) -> None:
+def test_an_earlier_innovation_award_makes_it_350000_and_results_tell_it_with_the_ranks(award: Award, platform: Caller) -> None:
     year = Year(award, 2043, [{"material": points(700), "credit_code": EARLIER}, *FOUR[1:]])
-    assert ok(year.post_import(imported(), dry_run=True))["imported"] == 1
-    assert ok(year.post_import(imported()))["imported"] == 1
+    assert year.post_import(imported(rank=0)).status_code == 422
+    assert ok(year.post_import(imported(rank=3), dry_run=True))["imported"] == 1
+    assert ok(year.post_import(imported(rank=3)))["imported"] == 1
     assert year.post_import(imported()).status_code == 422
     year.noticed(2)
     before = ok(platform.get("/results/changes"))["next_since"]
-    year.published()
+    award.at(OVER)
+    approved = {one["application"]: one["id"] for one in ok(year.approve())["awards"]}
+    publication = {"document": "金东政发〔2026〕12号", "medium": "区政府门户网站", "published_on": "2026-09-09"}
+    stranger = {"award": year.cycle, "rank": 1}
+    refused(year.post("publication", **publication, ranks=[stranger]), "rank_of_no_award")
+    ok(year.post("publication", **publication, ranks=[{"award": approved[year.names[1]], "rank": 1}]))
     awards = {one["application"]: one for one in ok(year.office.get("/awards", params={"year": 2043}))["items"]}
     assert [awards[name]["prize"] for name in year.names[:2]] == [350_000, 500_000]
     assert awards[year.names[0]]["earlier"] == [{"award": "innovation", "year": 2023, "revoked": False}]
@@ -95,9 +101,10 @@ def test_an_earlier_innovation_award_makes_it_350000_and_results_tell_it(award: 
     assert {one["result"]["id"] for one in changes["items"]} == {one["id"] for one in awards.values()}
     assert ok(platform.get("/results/changes", params={"since": changes["next_since"]}))["items"] == []
     listed = ok(platform.get("/results", params={"year": 2043}))["items"]
-    assert {(one["organisation"], one["status"]) for one in listed} == {("企业431", "published"), ("企业432", "published")}
+    told = {(one["organisation"], one["status"], one["rank"]) for one in listed}
+    assert told == {("企业431", "published", None), ("企业432", "published", 1)}
     rows = list(csv.DictReader(io.StringIO(platform.get("/results.csv").text)))
-    assert {row["organisation"] for row in rows} >= {"'=金东某公司", "企业431"}
+    assert {(row["organisation"], row["rank"]) for row in rows} >= {("'=金东某公司", "3"), ("企业431", ""), ("企业432", "1")}
     assert next(row for row in rows if row["year"] == "2023")["prize"] == "150000"
     assert year.office.get("/results").status_code == 403
     public = ok(year.anyone.get("/public/awards", params={"limit": 200}))["items"]

@@ -5,11 +5,13 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ from services.workflow.webhook import checked, is_open, resolved
 from tests import rig
 from tests.intake.applicants import credit_code
 from tests.rig import Award
+from tests.workflow.certificates import Authority
 from tests.workflow.committee import ok
 
 
@@ -32,8 +35,13 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Taking)
+        self.scheme, self.host = ("http", "127.0.0.1") if certificate is None else ("https", "localhost")
+        if certificate is not None:
+            secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            secured.load_cert_chain(certificate)
+            self.socket = secured.wrap_socket(self.socket, server_side=True)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
         self.came = threading.Condition()
@@ -43,7 +51,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+        return f"{self.scheme}://{self.host}:{self.server_address[1]}/hook"
 
     def wait(self, number: int) -> list[dict[str, Any]]:
         """Wait until so many have come; gives what they say."""
@@ -70,10 +78,28 @@ class Taking(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def award(server: postgres.Server, kept: Secrets, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Award]:
-    """Serve a product that may bring webhooks to this machine."""
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the certificates of receivers, and that of the authority that vouches for some of them."""
+    folder = tmp_path_factory.mktemp("certificates")
+    known, stranger = Authority("平台根证书"), Authority("stranger")
+    (folder / "authority.pem").write_bytes(known.pem)
+    for name, authority, host in (
+        ("right", known, "localhost"),
+        ("another-name", known, "example.com"),
+        ("unknown", stranger, "localhost"),
+    ):
+        (folder / f"{name}.pem").write_bytes(authority.vouched(host))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def award(
+    server: postgres.Server, kept: Secrets, template: str, tmp_path_factory: pytest.TempPathFactory, certificates: Path
+) -> Iterator[Award]:
+    """Serve a product that may bring webhooks to this machine, and trusts an authority of its operator's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QUALITY_AWARD_WEBHOOK_NETWORKS", '["127.0.0.0/8"]')
+        patch.setenv("SSL_CERT_FILE", str(certificates / "authority.pem"))
         with rig.running(server, template, kept, tmp_path_factory.mktemp("product")) as running:
             running.at("2026-11-20T09:00:00+08:00")
             yield running
@@ -127,14 +153,60 @@ def test_changes_come_signed_in_their_order_again_after_a_failure_and_once_more_
     assert positions == sorted(positions)
     assert [one["type"] for one in came[2:]] == ["result.imported"] * 3 + ["result.corrected"]
     headers, content = receiver.got[-1]
-    key = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
-    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
-    assert headers["webhook-signature"] == f"v1,{base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()}"
+    assert headers["webhook-signature"] == signature(webhook["secret"], headers, content)
     ok(office.post(f"/results/webhooks/{webhook['id']}/replays", json={"since": positions[-2]}))
     receiver.wait(7)
     assert receiver.got[6][0]["webhook-id"] == headers["webhook-id"]
     assert office.post(f"/results/webhooks/{webhook['id']}/replays", json={"since": 10**9}).json()["code"] == "cursor_ahead"
     ended(office, webhook)
+
+
+def signature(secret: str, headers: dict[str, str], content: bytes) -> str:
+    """Sign as Standard Webhooks says."""
+    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    return f"v1,{base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()}"
+
+
+def test_a_webhooks_key_is_changed_alone_and_for_a_day_the_one_before_signs_too(office: Caller, receiver: Receiver, award: Award) -> None:
+    webhook, other = registered(office, receiver), registered(office, receiver)
+    again = {"Idempotency-Key": "rekey-the-webhook"}
+    path = f"/results/webhooks/{webhook['id']}/secret"
+    new = ok(office.post(path, headers=again))
+    assert ok(office.post(path, headers=again))["secret"] is None  # it is told once; the key is changed once
+    assert len({webhook["secret"], new["secret"], other["secret"]}) == 3
+    imported(office, 8041)
+    receiver.wait(2)
+    taken = {headers["webhook-id"].partition(".")[0]: (headers, content) for headers, content in receiver.got}
+    headers, content = taken[webhook["id"]]
+    assert headers["webhook-signature"].split(" ") == [signature(one["secret"], headers, content) for one in (new, webhook)]
+    headers, content = taken[other["id"]]
+    assert headers["webhook-signature"] == signature(other["secret"], headers, content)
+    database = award.database("workflow")
+    with database.begin() as day_later:
+        day_later.exec_driver_sql("update webhook set rekeyed_at = rekeyed_at - interval '1 day' where id = %s", (webhook["id"],))
+    database.dispose()
+    ended(office, other)
+    imported(office, 8042)
+    receiver.wait(3)
+    headers, content = receiver.got[2]
+    assert headers["webhook-signature"] == signature(new["secret"], headers, content)
+    ended(office, webhook)
+
+
+def test_a_receiver_is_called_by_tls_and_only_where_its_certificate_is_good_for_its_name(office: Caller, certificates: Path) -> None:
+    receivers = {name: Receiver(certificates / f"{name}.pem") for name in ("right", "another-name", "unknown")}
+    webhooks = {name: registered(office, one) for name, one in receivers.items()}
+    imported(office, 8051)
+    receivers["right"].wait(1)
+    for name in ("another-name", "unknown"):
+        told = until(office, webhooks[name]["client"], "last_failure")
+        assert (told["last_failure"], told["position"]) == ("ConnectError", webhooks[name]["position"])
+        assert receivers[name].got == []
+    for name, receiver in receivers.items():
+        ended(office, webhooks[name])
+        receiver.shutdown()
+        receiver.server_close()
 
 
 def test_nothing_comes_of_what_is_not_committed(office: Caller, receiver: Receiver) -> None:
@@ -175,21 +247,21 @@ def test_a_receiver_that_is_gone_and_a_client_that_is_disabled_get_nothing_more(
     receiver.answers = [410]
     imported(office, 8031)
     receiver.wait(1)
-    assert until_ended(office, webhook["client"])["last_failure"] == "410"
+    assert until(office, webhook["client"], "ended_at")["last_failure"] == "410"
     ok(office.post(f"/results/webhooks/{webhook['id']}/replays", json={"since": webhook["position"]}))
     receiver.wait(2)
     account = office.get(f"/accounts/{webhook['client']}")
     disabling = {"status": "disabled"}
     ok(office.patch(f"/accounts/{webhook['client']}", json=disabling, headers={"If-Match": account.headers["etag"]}))
-    assert until_ended(office, webhook["client"])["ended_at"]
+    assert until(office, webhook["client"], "ended_at")
 
 
-def until_ended(office: Caller, client: str) -> dict[str, Any]:
-    """Ask until it has ended: the news of it travels between services."""
+def until(office: Caller, client: str, told: str) -> dict[str, Any]:
+    """Ask until the webhook tells this: the news of it travels between services."""
     last = time.monotonic() + 30
     while time.monotonic() < last:
         found: dict[str, Any] = ok(office.get("/results/webhooks", params={"client": client}))["items"][0]
-        if found["ended_at"]:
+        if found[told]:
             return found
     raise AssertionError(found)
 

@@ -118,6 +118,8 @@ class Webhook(Base):
     retry_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    key_number: Mapped[int] = mapped_column(default=1, server_default="1", comment="which of its signing keys is the newest")
+    rekeyed_at: Mapped[datetime | None]
 
 
 class ExternalHonour(Base):
