@@ -365,7 +365,8 @@ class Route(APIRoute):
                 if hasattr(request.state, "transaction"):
                     await request.state.transaction.end()
             if _unchanged(request, response):
-                return Response(status_code=304, headers={"etag": response.headers["etag"]})
+                kept = {name: response.headers[name] for name in ("etag", "cache-control") if name in response.headers}
+                return Response(status_code=304, headers=kept)
             return response
 
         return handler

@@ -130,6 +130,10 @@ class Run:
         with httpx.Client(base_url=self.url, verify=trust, trust_env=False) as client:
             answer = client.get("/api/v1/public/awards")
             self.check("the public page is served with HSTS", answer.is_success and "strict-transport-security" in answer.headers)
+            again = client.get("/api/v1/public/awards", headers={"If-None-Match": answer.headers["etag"]})
+            self.check("the edge spares whoever has the public page", again.status_code == httpx.codes.NOT_MODIFIED)
+            forged = client.get("/api/v1/public/awards", headers={"Authorization": "Bearer x"})
+            self.check("the edge keeps no page for a forged token", forged.status_code == httpx.codes.UNAUTHORIZED)
             for path in ("/metrics", "/internal/tasks", "/internal/events", "/readyz", "/livez"):
                 self.check(f"{path} is not for strangers", client.get(path).status_code == httpx.codes.NOT_FOUND)
             self.check("one request id stands in the edge's log and the service's", self.logged(answer.headers["x-request-id"]))

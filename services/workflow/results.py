@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import computed_field
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -25,6 +25,10 @@ CURSOR_AHEAD = Kind(
     "没有这个位置：最新变更为 {newest}，请从 0 重新同步",
     "There is no such position: the newest change is {newest}; begin again from 0",
 )
+
+
+SHARED = "public, max-age=0, s-maxage=1, stale-while-revalidate=1"
+"""What caches may do with what everybody reads: the edge gives it for a second, and for one more while it asks anew; a browser asks."""
 
 
 class Result(Answer):
@@ -150,8 +154,11 @@ def list_results(
 
 
 @routes.get("/public/awards", operation_id="list_public_awards")
-def list_public_awards(_anyone: Anyone, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[Result]:
-    """Read every published award, no account needed; a revoked one says so."""
+def list_public_awards(
+    _anyone: Anyone, transaction: InTransaction, response: Response, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Result]:
+    """Read every published award, no account needed; a revoked one says so. The edge may be two seconds behind."""
+    response.headers["cache-control"] = SHARED
     found, following = paginate(transaction.session, select(Award).where(Award.state != "proposed"), Award.id, cursor, limit)
     return Page(items=[result_of(award) for award in found], next_cursor=following)
 

@@ -156,3 +156,15 @@ def test_a_client_has_one_export_at_a_time(office: Caller, platform: Caller, awa
         assert award.client(scope="results:read", person="platform-3").get("/results.csv").status_code == 200
     engine.dispose()
     assert platform.get("/results.csv").status_code == 200
+
+
+def test_the_public_page_may_be_kept_for_two_seconds_and_nothing_else_is(office: Caller, award: Award) -> None:
+    imported(office)
+    with award.client() as anyone:
+        page = anyone.get("/public/awards")
+        assert page.headers["cache-control"] == "public, max-age=0, s-maxage=1, stale-while-revalidate=1"
+        again = anyone.get("/public/awards", headers={"If-None-Match": page.headers["etag"]})
+        assert (again.status_code, again.headers["cache-control"]) == (304, page.headers["cache-control"])
+        assert anyone.get("/public/awards", params={"limit": 0}).headers["cache-control"] == "no-store"
+        assert anyone.get("/public/notices").headers["cache-control"] == "no-store"
+    assert office.get("/awards").headers["cache-control"] == "no-store"
