@@ -11,7 +11,7 @@ from kernel.identity import Principal
 from kernel.record import happened
 from kernel.requests import Transaction
 from kernel.service import API, Decision
-from services.workflow.ballot.use_cases import ballots_of, concerned
+from services.workflow.ballot.papers import ballots_by_motion, concerned
 from services.workflow.course import has_insight, has_undertaken, hidden_from, is_supervisor
 from services.workflow.results import title_of
 from services.workflow.tables import Award, Cycle, Finding, Motion
@@ -76,9 +76,13 @@ def _steps(transaction: Transaction, person: Principal, cycle: Cycle, since: dat
 def _votes(transaction: Transaction, person: Principal, cycle: Cycle, since: datetime) -> Iterator[Decision]:
     """Give the outcome of each vote of which the person may see a ballot (2.4.5), on names after the undertaking alone (7.6)."""
     hidden = hidden_from(transaction, person, cycle)
-    for row in happened(transaction.session, since, ["motion.closed"], _subjects("motion", Motion.id, Motion.cycle_id == cycle.id)):
-        motion = transaction.session.get_one(Motion, UUID(row.subject.partition(":")[2]))
-        about = [codes for codes in (concerned(motion, ballot) for ballot in ballots_of(transaction, motion)) if not codes & hidden]
+    rows = happened(transaction.session, since, ["motion.closed"], _subjects("motion", Motion.id, Motion.cycle_id == cycle.id))
+    closed = {UUID(row.subject.partition(":")[2]): row for row in rows}
+    motions = {motion.id: motion for motion in transaction.session.scalars(select(Motion).where(Motion.id.in_(closed)))}
+    ballots = ballots_by_motion(transaction, closed)
+    for key, row in closed.items():
+        motion = motions[key]
+        about = [codes for codes in (concerned(motion, ballot) for ballot in ballots[motion.id]) if not codes & hidden]
         if row.actor != person.person and about and (not any(about) or has_undertaken(transaction, person, cycle)):
             zh, en = OUTCOMES[row.facts["outcome"]]
             title = transaction.say(f"表决结果（{zh}）：{motion.title}", f"The vote is closed ({en}): {motion.title}")
