@@ -28,7 +28,7 @@ CURSOR_AHEAD = Kind(
 
 
 SHARED = "public, max-age=0, s-maxage=1, stale-while-revalidate=1"
-"""What caches may do with what everybody reads: the edge gives it for a second, and for one more while it asks anew; a browser asks."""
+"""What caches may do with what everybody reads: the edge, which counts whole seconds, is three behind at most; a browser asks each time."""
 
 
 class Result(Answer):
@@ -157,7 +157,7 @@ def list_results(
 def list_public_awards(
     _anyone: Anyone, transaction: InTransaction, response: Response, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Result]:
-    """Read every published award, no account needed; a revoked one says so. The edge may be two seconds behind."""
+    """Read every published award, no account needed; a revoked one says so. The edge may be three seconds behind."""
     response.headers["cache-control"] = SHARED
     found, following = paginate(transaction.session, select(Award).where(Award.state != "proposed"), Award.id, cursor, limit)
     return Page(items=[result_of(award) for award in found], next_cursor=following)

@@ -158,7 +158,7 @@ def test_a_client_has_one_export_at_a_time(office: Caller, platform: Caller, awa
     assert platform.get("/results.csv").status_code == 200
 
 
-def test_the_public_page_may_be_kept_for_two_seconds_and_nothing_else_is(office: Caller, award: Award) -> None:
+def test_the_public_page_may_be_kept_for_seconds_and_nothing_else_is(office: Caller, award: Award) -> None:
     imported(office)
     with award.client() as anyone:
         page = anyone.get("/public/awards")
