@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kernel.identity import Principal
@@ -127,12 +127,22 @@ def undertaken_at(session: Session, person: str, cycle: UUID) -> datetime | None
     return session.scalar(select(Undertaking.given_at).where(Undertaking.person == person, Undertaking.cycle == cycle))
 
 
+def secrecy(person: str, cycle: UUID | InstrumentedAttribute[UUID]) -> tuple[ScalarSelect[datetime], ColumnElement[bool]]:
+    """Say in SQL when the person gave the undertaking for a cycle, and whether they are out of office (7.6)."""
+    given = select(Undertaking.given_at).where(Undertaking.person == person, Undertaking.cycle == cycle).scalar_subquery()
+    struck = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")
+    return given, or_(exists().where(Disqualified.person == person), struck)
+
+
 def check_secrecy(transaction: Transaction, person: str, cycle: Cycle) -> None:
     """Refuse whoever gave no undertaking for this cycle, or was disqualified (7.6)."""
-    given_at = undertaken_at(transaction.session, person, cycle.id)
-    struck = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")
-    out = transaction.session.scalar(select(or_(exists().where(Disqualified.person == person), struck)))
-    check_undertaking(day(given_at) if given_at else None, disqualified=bool(out))
+    given_at, is_out = transaction.session.execute(select(*secrecy(person, cycle.id))).one()
+    check_sworn(given_at, is_out=is_out)
+
+
+def check_sworn(given_at: datetime | None, *, is_out: bool) -> None:
+    """Refuse whoever gave no undertaking, or is out of office (7.6)."""
+    check_undertaking(day(given_at) if given_at else None, disqualified=is_out)
 
 
 def watched(transaction: Transaction, reader: Principal) -> Select[UUID]:

@@ -31,14 +31,14 @@ from regulation.score import Score, check_rating, check_ratings, sheet_twentieth
 from services.scoring import rounds, tables
 from services.scoring.access import (
     admitted,
-    check_secrecy,
-    cycle_of,
+    check_sworn,
     dossier_of,
     not_recused,
     panel_for,
     phase_of,
     rubric_of,
     seated,
+    secrecy,
 )
 from services.scoring.tables import Cycle, Dossier, Panel, Round
 
@@ -155,19 +155,20 @@ def items_of(sheet: tables.Sheet, cycle: Cycle) -> list[SheetItem]:
 
 def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[tables.Sheet, Round, Panel, Dossier, Cycle]:
     """Load one's own sheet; absent to others, once withdrawn, and to whoever is recused; refused once access has ended."""
-    query = mine(person).where(tables.Sheet.id == key, seated(person))
-    row = transaction.session.execute(query).one_or_none()
+    if lock:  # whatever counts a round's sheets holds its row, which is locked first
+        held = (
+            select(Round.id).join(tables.Sheet, tables.Sheet.round == Round.id).where(tables.Sheet.id == key, tables.Sheet.person == person)
+        )
+        transaction.session.execute(held.with_for_update(of=Round))
+    query = mine(person).join(Cycle, Cycle.id == Panel.cycle).add_columns(Cycle, *secrecy(person, Panel.cycle))
+    query = query.where(tables.Sheet.id == key, seated(person))
+    row = transaction.session.execute(query.with_for_update(of=tables.Sheet) if lock else query).one_or_none()
     if row is None:
         raise absent()
-    cycle = cycle_of(transaction, row.Panel.cycle)
+    sheet, found, panel, dossier, cycle, given_at, is_out = row
     check_panel_access(phase_of(transaction, cycle))
-    check_secrecy(transaction, person, cycle)
-    if lock:
-        rounds.locked(transaction, row.Round.id)
-        row = transaction.session.execute(query.with_for_update(of=tables.Sheet).execution_options(populate_existing=True)).one_or_none()
-        if row is None:
-            raise absent()
-    return row.Sheet, row.Round, row.Panel, row.Dossier, cycle
+    check_sworn(given_at, is_out=is_out)
+    return sheet, found, panel, dossier, cycle
 
 
 def revisit(transaction: Transaction, _answer: bytes) -> None:

@@ -89,8 +89,8 @@ def answers(callers: Mapping[str, Caller], paths: Sequence[str]) -> Answers:
     return found
 
 
-BACKGROUND = re.compile(r"\b(received|outbox|unsequenced|leaf)\b")
-"""Tables that no read is about: what has arrived is remembered, and the record goes on by itself."""
+BACKGROUND = re.compile(r"\b(received|outbox|unsequenced|leaf|denial)\b")
+"""Tables that no read is about: what has arrived is remembered, the record goes on by itself, the door looks every while who is denied."""
 
 
 def asked_of_the_database(callers: Mapping[str, Caller], paths: Sequence[str]) -> dict[tuple[str, str], list[str]]:
