@@ -58,7 +58,7 @@ def test_whoever_is_forbidden_something_is_logged_by_person_and_path(award: Awar
 
 REFUSED: Mapping[str, tuple[str, str, dict[str, str], int]] = {
     "of-nothing": ("GET", "/nothing/13800000000?contact=13800000000", {}, 404),
-    "of-peers": ("POST", "/../../internal/events", {}, 404),
+    "of-peers": ("PUT", "/../../internal/clock", {}, 404),
     "of-a-forger": ("GET", "/cycles/13800000000", {"Authorization": "Bearer 13800000000.a.b"}, 401),
     "of-a-signer": ("GET", "/results", {"Authorization": "HMAC-SHA256 client=13800000000"}, 401),
     "of-the-large": ("POST", "/auth/token", {}, 413),
