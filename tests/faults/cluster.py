@@ -14,9 +14,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from embedded import postgres
+from tests.faults.programs import eventually
 
 MEGABYTE = 1024 * 1024
 MOST_LOG_FILES = 64
+RECOVERY_SECONDS = 15.0
 
 
 class Disk:
@@ -105,6 +107,21 @@ class Cluster:
             os.kill(process, signal.SIGSTOP)
         for process in processes:
             os.kill(process, signal.SIGKILL)
+
+    def recover(self) -> None:
+        """Wait until a server that broke down takes connections again by itself; start it anew where it has given up for good."""
+        try:
+            eventually(self._answers, RECOVERY_SECONDS)
+        except AssertionError:
+            self.kill()
+            self.start_again()
+
+    def _answers(self) -> bool:
+        try:
+            self.do("select 1")
+        except OperationalError:
+            return False
+        return True
 
     def start_again(self) -> None:
         self._held.close()

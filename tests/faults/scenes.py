@@ -141,7 +141,7 @@ def disk_full(house: House) -> None:
 
 
 def log_full(house: House) -> None:
-    """Fill the disk of the write-ahead log: the server gives up, and starts again once there is room."""
+    """Fill the disk of the write-ahead log: the server breaks down, and comes back once there is room."""
     disk = house.cluster.log_disk
     if disk.reason is not None:
         raise NotPlayedError(disk.reason)
@@ -149,7 +149,7 @@ def log_full(house: House) -> None:
     house.cluster.use_up_log()
     wait(HOLD_SECONDS)
     disk.free()
-    house.cluster.start_again()
+    house.cluster.recover()
 
 
 Rows = Callable[[ServiceName, str], Sequence[tuple[object, ...]]]
