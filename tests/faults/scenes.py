@@ -113,7 +113,8 @@ def on_wire(name: ServiceName, what: str, *, database: bool) -> Scene:
         house.wiring.do(wire.heal())
 
     link = f"{name} to its database" if database else f"anyone to {name}"
-    return Scene(f"wire {link} {what}", play, bites=what != "slow")
+    waits = database and name == "gateway" and what == "stalled"  # nobody stands before the door who would wait less than its callers do
+    return Scene(f"wire {link} {what}", play, bites=what != "slow" and not waits)
 
 
 def killed_at(name: ServiceName, words: bytes, what: str, *, before: bool) -> Scene:
