@@ -11,6 +11,7 @@ import httpx
 from fastapi import Query, Request
 from fastapi.responses import Response
 
+from gateway.newsboard import NEWS
 from gateway.program import Gateway
 from kernel.bundle import Audience
 from kernel.identity import Anyone
@@ -30,8 +31,10 @@ Variant = Annotated[Audience | None, Query(description="a supervisor may ask for
 
 
 async def part_of(gateway: Gateway, name: ServiceName, request: Request, cycle: UUID, audience: Audience) -> dict[str, Any]:
-    """Ask a service for its part, with the caller's own token; 503 names a service that doesn't answer."""
+    """Ask a service for its part, with the caller's own token; 503 names a service that doesn't answer, or waits for news that it needs."""
     passed = {key: request.headers[key] for key in ("authorization", "accept-language") if key in request.headers}
+    if news := gateway.newsboard.told_to(name):
+        passed[NEWS] = news.decode()
     asked = {"cycle": str(cycle), "audience": audience}
     try:
         answer = await gateway.peers.clients[name].get("/internal/bundle", params=asked, headers=passed, timeout=PATIENCE_SECONDS)

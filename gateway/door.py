@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forward import Forwarder
+from gateway.newsboard import NEWS
 from gateway.program import Gateway
 from gateway.signature import admitted, signs
 from kernel import logs
@@ -77,7 +78,7 @@ HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers transfer-encoding upgrade".split()
 )
 OURS = (b"x-user-", b"quality-award-", b"traceparent", b"tracestate")
-TOLD, NEWS, CLIENT = b"quality-award-told", b"quality-award-news", b"quality-award-client"
+TOLD, CLIENT = b"quality-award-told", b"quality-award-client"
 ADDRESS = b"quality-award-address"
 AT_THE_DOOR = "door"
 """What logs and metrics name as the route of an answer that the door gave by itself."""
@@ -113,25 +114,6 @@ def service_of(path: str) -> ServiceName | None:
     return next((service for template, service in TEMPLATES if _fits(template, parts)), None)
 
 
-class Newsboard:
-    """What each service told each peer last, so that a later command can name the news that it may depend on."""
-
-    def __init__(self) -> None:
-        """Begin empty; another replica's news, or what was told before a restart, is not waited for."""
-        self._latest: dict[str, dict[str, str]] = {}
-
-    def note(self, sender: str, told: str) -> None:
-        """Keep what an answer says it told (`receiver=event,...`); event ids grow with time."""
-        for part in told.split(","):
-            receiver, _, event = part.partition("=")
-            news = self._latest.setdefault(receiver, {})
-            news[sender] = max(news.get(sender, ""), event)
-
-    def told_to(self, receiver: str) -> bytes:
-        """Name the latest event that each sender told this service (`sender=event,...`)."""
-        return ",".join(f"{sender}={event}" for sender, event in self._latest.get(receiver, {}).items()).encode()
-
-
 def cleaned(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Drop what belongs to one hop, and what only the door and the services may say."""
     kept = list(headers)
@@ -156,7 +138,6 @@ class Door:
         self.tokens = gateway.signer
         self._upstreams: Mapping[ServiceName, ASGIApp] = {**upstreams, "gateway": own}
         self._verifier = gateway.make_verifier(API_AUDIENCE)
-        self._news = Newsboard()
         self._entry: ASGIApp = CORSMiddleware(self._take, gateway.settings.cors_origins, METHODS, ASKED_WITH, expose_headers=ANSWERED_WITH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -259,8 +240,8 @@ class Door:
     async def _pass_on(self, service: ServiceName, scope: Scope, added: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
         names = {key for key, _ in added} | ({b"authorization"} if CLIENT in dict(added) else set())
         headers = [*((key, value) for key, value in cleaned(scope["headers"]) if key not in names), *added]
-        if news := self._news.told_to(service):
-            headers.append((NEWS, news))
+        if news := self.gateway.newsboard.told_to(service):
+            headers.append((NEWS.encode(), news))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -268,7 +249,7 @@ class Door:
                     self.gateway.stir()
                 for key, value in message["headers"]:
                     if key.lower() == TOLD:
-                        self._news.note(service, value.decode("latin-1"))
+                        self.gateway.newsboard.note(service, value.decode("latin-1"))
                 message = {**message, "headers": cleaned(message["headers"])}
             await send(message)
 

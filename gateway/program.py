@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.denylist import Denylist
 from gateway.keys import KeyRing
+from gateway.newsboard import Newsboard
 from gateway.providers import Provider
 from gateway.seal import Seal
 from gateway.secret import Turns
@@ -42,6 +43,7 @@ class Gateway(Service):
         self.mails = Count("mails", "Mails that were begun", ["outcome"], registry=self.registry)
         for outcome in get_args(Outcome):
             self.mails.labels(outcome)
+        self.newsboard = Newsboard()
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:
