@@ -136,6 +136,9 @@ def main() -> int:
         run.wrong += [
             f"a fault was logged: {line.get('route')} {line.get('traceback', '')[-500:]}" for line in built.logged('"message": "fault"')
         ]
+        if journal.surprises:  # what the programs said of answers that broke off, and maybe of this
+            said = {line.get("traceback", "")[-700:] for line in built.logged("Exception in ASGI application")}
+            tell("\n".join(said))
         tell("controls: each safeguard taken away in turn")
         duplicated = without_idempotency(built).duplicated
         lost = without_synchronous_commit(built).lost
