@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio.from_thread
 from sqlalchemy import ColumnElement, Select, and_, false, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import defer, undefer
 
 from kernel.identity import Principal
 from kernel.problems import absent
@@ -34,7 +34,12 @@ from services.intake.tables import (
 
 ENDED = ("closed", "cancelled")
 READ_ONCE_IN = timedelta(minutes=15)
-WITH_BOTH = select(Application, Cycle, Organisation).join(Cycle).join(Organisation).options(defer(Organisation.contacts))
+WITH_BOTH = (
+    select(Application, Cycle, Organisation)
+    .join(Cycle)
+    .join(Organisation)
+    .options(undefer(Application.section_versions), defer(Organisation.contacts))
+)
 
 
 def caller(transaction: Transaction) -> Principal:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Body as FromBody
 from fastapi import Path
 from pydantic import ConfigDict, Field
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from kernel.identity import Applicant, Principal, roles
 from kernel.problems import Kind, Problem, absent
@@ -202,7 +202,7 @@ def _actions(transaction: Transaction, application: Application, cycle: Cycle) -
     }
 
 
-def summary(application: Application, organisation: Organisation) -> dict[str, Any]:
+def summary(application: Application, organisation: Organisation | Row[str, str, str, str]) -> dict[str, Any]:
     """Give what a list shows of an application."""
     return {
         "id": application.id,
@@ -232,7 +232,7 @@ def show(transaction: Transaction, application: Application) -> ApplicationAnswe
     return ApplicationAnswer(
         **summary(application, session.get_one(Organisation, application.credit_code)),
         phase=access.phase(cycle, transaction),
-        sections=dict.fromkeys(form(cycle.edition), 0) | {section.name: section.version for section in application.sections},
+        sections=dict.fromkeys(form(cycle.edition), 0) | (application.section_versions or {}),
         actions=_actions(transaction, application, cycle),
     )
 
@@ -266,8 +266,8 @@ def list_applications(
         statement = statement.where(Application.state == state)
     found, following = paginate(transaction.session, statement, Application.id, cursor, limit)
     codes = {application.credit_code for application in found}
-    named = select(Organisation).where(Organisation.credit_code.in_(codes))
-    organisations = {one.credit_code: one for one in transaction.session.scalars(named)}
+    named = select(Organisation.credit_code, Organisation.name, Organisation.township, Organisation.industry)
+    organisations = {one.credit_code: one for one in transaction.session.execute(named.where(Organisation.credit_code.in_(codes)))}
     items = [ApplicationSummary(**summary(application, organisations[application.credit_code])) for application in found]
     return Page(items=items, next_cursor=following)
 

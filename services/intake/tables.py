@@ -4,8 +4,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 from sqlalchemy.types import BigInteger
 
 from kernel.database import COLUMN_TYPES, new_id, service_metadata
@@ -63,6 +63,17 @@ class Department(Base):
     sections: Mapped[list[str]]
 
 
+class Section(Base):
+    """One section of an application as the applicant edits it."""
+
+    __tablename__ = "section"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    content: Mapped[dict[str, Any]]
+
+
 class Application(Base):
     """One organisation's application in one cycle."""
 
@@ -86,19 +97,13 @@ class Application(Base):
     screening_version: Mapped[int] = mapped_column(default=0)
     determination: Mapped[dict[str, Any] | None] = mapped_column(comment="null again once an outcome changes")
 
-    sections: Mapped[list["Section"]] = relationship(viewonly=True)
+    sections: Mapped[list[Section]] = relationship(viewonly=True)
     """The sections as they stood when this request first asked; a section is saved by itself."""
-
-
-class Section(Base):
-    """One section of an application as the applicant edits it."""
-
-    __tablename__ = "section"
-
-    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int]
-    content: Mapped[dict[str, Any]]
+    section_versions: Mapped[dict[str, int] | None] = column_property(
+        select(func.jsonb_object_agg(Section.name, Section.version)).where(Section.application_id == id).scalar_subquery(),  # noqa: A003 - the column above
+        deferred=True,
+    )
+    """The version of each section that was saved, without what stands in it."""
 
 
 class Attachment(Base):
