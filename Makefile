@@ -67,8 +67,8 @@ platform-check: .venv/dev  ## load the results into DuckDB with dlt, incremental
 verify-demo: .venv/dev  ## verify a demo year's bundles, then flip 1,000 bits and forge every kind of value: all found; ends with its figures
 	@$(PY) -m tests.verify
 
-docs: .venv/dev  ## build the documents into ./site; they read with no network
-	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
+docs: .venv/dev  ## build the documents into ./site; they read with no network; ends with its figures
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m docs.site
 
 faults: .venv/dev  ## kill, stop, cut and fill the real programs under load (ROUNDS=…, SECONDS=…, SEED=…): nothing acknowledged is lost
 	@ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) SEED=$(SEED) $(PY) -m tests.faults

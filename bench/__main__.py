@@ -1,47 +1,39 @@
-"""`python -m bench`: measure every area, print the table, write bench/results.json; ends with 1 where something falls short."""
+"""`python -m bench [AREA…]`: measure every area or those named, print the table and keep it; ends with 1 where something falls short."""
 
-import json
 import sys
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
+from time import perf_counter
 
 import bench
-from bench.rows import Row
+from bench.rows import Row, keep
 
-RESULTS = Path(__file__).with_name("results.json")
-PLUMBING = {"__main__", "bare", "load", "product", "rows", "unrecorded"}
+PLUMBING = {"__main__", "bare", "load", "product", "rows"}
 
 
-def measured() -> list[Row]:
-    """Gather the rows of every area: each module here but the plumbing has `rows()`."""
-    areas = sorted(module.name for module in iter_modules(bench.__path__) if module.name not in PLUMBING)
-    chosen = [area for area in areas if area in sys.argv[1:]] or areas
-    return [row for area in chosen for row in import_module(f"bench.{area}").rows()]
+def line(row: Row) -> str:
+    """Write a row of the table."""
+    ours, reference = row.shown
+    return f"{row.name:<88}{ours:>16}{reference:>16}{row.ratio:>11.2f}{row.at_least:>9.2f}  {'ok' if row.holds else 'FALLS SHORT'}"
 
 
 def main() -> int:
-    """Measure and tell."""
-    found = measured()
-    print(f"{'work':<64}{'ours':>12}{'reference':>12}{'ratio':>11}{'at least':>10}")  # noqa: T201 - the table is the product
-    for row in found:
-        scale, unit = (1000, "ms") if row.unit == "s" else (1, row.unit)
-        times = f"{row.ours * scale:>9.3f} {unit}{row.reference * scale:>9.3f} {unit}"
-        print(f"{row.name:<64}{times}{row.ratio:>11.2f}{row.at_least:>10.2f}  {'ok' if row.holds else 'TOO SLOW'}")  # noqa: T201 - same
-    lines = [
-        {
-            "name": row.name,
-            "ours": row.ours,
-            "reference": row.reference,
-            "unit": row.unit,
-            "ratio": round(row.ratio, 3),
-            "at_least": row.at_least,
-            "holds": row.holds,
-        }
-        for row in found
-    ]
-    RESULTS.write_text(json.dumps(lines, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(row.holds for row in found) else 1
+    """Measure and tell, one area after the other."""
+    areas = sorted(module.name for module in iter_modules(bench.__path__) if module.name not in PLUMBING)
+    if unknown := set(sys.argv[1:]) - set(areas):
+        raise SystemExit(f"No such area: {', '.join(sorted(unknown))}. There are {', '.join(areas)}.")
+    sys.stdout.write(f"{'work; reference':<88}{'ours':>16}{'reference':>16}{'ratio':>11}{'at least':>9}\n")
+    holds, began = True, perf_counter()
+    for area in [area for area in areas if area in sys.argv[1:]] or areas:
+        started = perf_counter()
+        found: list[Row] = list(import_module(f"bench.{area}").rows())
+        keep(area, found)
+        sys.stdout.writelines(f"{line(row)}\n" for row in found)
+        sys.stdout.write(f"  {area}: {perf_counter() - started:.0f} s\n")
+        sys.stdout.flush()
+        holds = holds and all(row.holds for row in found)
+    sys.stdout.write(f"bench: {'everything holds' if holds else 'something falls short'}, {perf_counter() - began:.0f} s\n")
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from services.workflow.export import FROM, MADE, PLAIN
 AWARDS = 1_000_000
 GROWTH_ALLOWED = 64 * 1024 * 1024
 TIMES = 3
-FILL = f"""
+FILL = """
 insert into award (id, version, credit_code, organisation, edition, award, title, year, state, prize, earlier, certificate, plaque,
                    document_number, approved_on, published_on)
 select uuidv7(), 1, lpad(i::text, 18, '0'), '金东示例制造有限公司第' || i || '号', 'jindong-2022', 'quality',
        '金华市金东区人民政府质量奖（2023年）', 2023, 'published', 500000, '[]', 'JINDONG-2022-2023-' || i, 'JINDONG-2022-2023-P' || i,
        '金东政发〔2023〕18号', '2023-10-12', '2023-10-13'
-from generate_series(1, {AWARDS}) i"""  # noqa: S608 - a number
+from generate_series(1, {awards}) i"""
 COPY = f"copy (select {', '.join(f'{MADE.get(name, name)} as {name}' for name in PLAIN)} {FROM}) to stdout with (format csv, header)"
 
 
@@ -52,7 +52,7 @@ def rows() -> list[Row]:
     with product.running() as award:
         engine = award.database("workflow")
         with engine.begin() as connection:
-            connection.exec_driver_sql(FILL)
+            connection.exec_driver_sql(FILL.format(awards=AWARDS))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("vacuum analyze award")
         client = award.client(scope="results:read", person="platform-bench")

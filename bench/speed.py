@@ -25,6 +25,8 @@ from tests.scoring.year import RUBRIC, Year, rating
 
 SERVER, CLIENT = {0}, {1}
 ROUNDS = 3
+PATIENCE_SECONDS = 120
+"""How long a program may take to answer where the machine has other things to do."""
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 256; }}
@@ -55,7 +57,7 @@ def running(words: list[str], port: int, cores: set[int], **environment: str) ->
     """Run a program on these cores until the block ends; gives its port once it answers."""
     with subprocess.Popen(words, cwd=ROOT, env=os.environ | environment) as process:  # noqa: S603 - our own words
         try:
-            eventually(lambda: _answers(port))
+            eventually(lambda: _answers(port), PATIENCE_SECONDS)
             pin(process.pid, cores)
             yield port
         finally:
@@ -212,7 +214,7 @@ def _score_item(house: House, reference: int) -> Row:
     me = {"authorization": f"Bearer {house.token(house.reviewer, role='reviewer')}"}
 
     def saves(port: int, base: str, headers: Mapping[str, str]) -> float:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}{base}", headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}{base}", headers=headers, timeout=PATIENCE_SECONDS, trust_env=False) as client:
             tag = client.get(f"/sheets/{house.sheet}").headers.get("etag", '"0"') if base else '"0"'
 
             def save() -> None:

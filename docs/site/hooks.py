@@ -12,6 +12,7 @@ import gateway.app
 import services.intake.app
 import services.scoring.app
 import services.workflow.app
+from bench.rows import read as measured
 from docs.site.diagrams import diagram
 from gateway import openapi
 from gateway.settings import GatewaySettings
@@ -63,7 +64,24 @@ def clauses() -> str:
     return "\n".join(["| clause | text | held as |", "|---|---|---|", *rows])
 
 
-DRAWN: Mapping[str, Callable[..., str]] = {"diagram": diagram, "operations": operations, "problems": problems, "clauses": clauses}
+def speed() -> str:
+    """List what was measured last, area by area."""
+    lines = ["| work; reference | ours | reference | ratio | at least |", "|---|---|---|---|---|"]
+    for rows in measured().values():
+        for row in rows:
+            ours, reference = row.shown
+            holds = "" if row.holds else " **falls short**"
+            lines.append(f"| {row.name} | {ours} | {reference} | {row.ratio:,.2f}{holds} | {row.at_least:,.2f} |")
+    return "\n".join(lines)
+
+
+DRAWN: Mapping[str, Callable[..., str]] = {
+    "diagram": diagram,
+    "operations": operations,
+    "problems": problems,
+    "clauses": clauses,
+    "speed": speed,
+}
 
 
 def on_page_markdown(markdown: str, **_page: object) -> str:
