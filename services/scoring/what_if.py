@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import StringConstraints
+from sqlalchemy import select
 
 from kernel.identity import Principal, roles
 from kernel.problems import Kind, Problem, language_of
@@ -114,8 +115,8 @@ def imagine(transaction: Transaction, scope: Scope, rules: Rules, other: Rules) 
 
 
 def _organisations(transaction: Transaction, given: Sequence[Contender]) -> Mapping[str, str]:
-    found = (transaction.session.get_one(Dossier, UUID(one.application)) for one in given)
-    return {str(dossier.application): dossier.organisation for dossier in found}
+    query = select(Dossier).where(Dossier.application.in_([UUID(one.application) for one in given]))
+    return {str(dossier.application): dossier.organisation for dossier in transaction.session.scalars(query)}
 
 
 def _applied(rules: Rules) -> AppliedRules:

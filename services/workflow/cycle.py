@@ -16,7 +16,7 @@ from regulation.launch import check_plan, check_year
 from services.workflow.award import drop_proposed_awards
 from services.workflow.ballot.use_cases import check_motion_passed
 from services.workflow.course import PEERS, check_move, find_cycle, lock_cycle, move
-from services.workflow.dashboard import CycleAnswer, answer_cycle, show_cycle
+from services.workflow.dashboard import CycleAnswer, CycleSummary, answer_cycle, summary
 from services.workflow.launch import Window
 from services.workflow.tables import Cycle
 
@@ -116,10 +116,10 @@ def post_cycle(new: NewCycle, _office: Office, transaction: InTransaction, _dry_
 
 
 @routes.get("/cycles", operation_id="list_cycles")
-def list_cycles(_person: SignedIn, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[CycleAnswer]:
-    """List the cycles, in the order they were opened."""
+def list_cycles(_person: SignedIn, transaction: InTransaction, limit: Limit = 50, cursor: Cursor = None) -> Page[CycleSummary]:
+    """List the cycles, in the order they were opened; what could be done with one, it tells itself."""
     found, following = paginate(transaction.session, select(Cycle), Cycle.id, cursor, limit)
-    return Page(items=[show_cycle(transaction, cycle) for cycle in found], next_cursor=following)
+    return Page(items=[summary(transaction, cycle) for cycle in found], next_cursor=following)
 
 
 @routes.get("/cycles/{cycle_id}", operation_id="get_cycle")

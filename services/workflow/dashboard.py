@@ -61,8 +61,8 @@ class Dashboard(Answer):
     budget_yuan: int | None
 
 
-class CycleAnswer(Answer):
-    """A cycle; `phase` is the one it is in now, the dashboard is for those who run and watch it."""
+class CycleSummary(Answer):
+    """A cycle; `phase` is the one it is in now."""
 
     id: UUID
     version: int
@@ -77,6 +77,11 @@ class CycleAnswer(Answer):
     rules_hash: str | None
     launched_on: date | None
     rubric: str
+
+
+class CycleAnswer(CycleSummary):
+    """A cycle with what the caller could do; the dashboard is for those who run and watch it."""
+
     dashboard: Dashboard | None
     actions: dict[str, Action]
 
@@ -208,12 +213,9 @@ def waiting_in(transaction: Transaction, cycle: Cycle) -> list[Waiting]:
     ]
 
 
-def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
-    """Give a cycle as this caller sees it."""
-    caller = transaction.actor
-    actions = actions_on(transaction, cycle)
-    watches = caller is not None and has_insight(transaction, caller, cycle)
-    return CycleAnswer(
+def summary(transaction: Transaction, cycle: Cycle) -> CycleSummary:
+    """Give what a list shows of a cycle."""
+    return CycleSummary(
         id=cycle.id,
         version=cycle.version,
         year=cycle.year,
@@ -227,9 +229,16 @@ def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
         rules_hash=cycle.rules_hash,
         launched_on=cycle.launched_on,
         rubric=parameters_of(cycle, transaction.now).rubric,
-        dashboard=dashboard_of(transaction, cycle, actions) if watches else None,
-        actions=actions,
     )
+
+
+def show_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
+    """Give a cycle as this caller sees it."""
+    caller = transaction.actor
+    actions = actions_on(transaction, cycle)
+    watches = caller is not None and has_insight(transaction, caller, cycle)
+    dashboard = dashboard_of(transaction, cycle, actions) if watches else None
+    return CycleAnswer(**summary(transaction, cycle).model_dump(), dashboard=dashboard, actions=actions)
 
 
 def answer_cycle(transaction: Transaction, cycle: Cycle) -> CycleAnswer:
