@@ -8,7 +8,7 @@ from time import perf_counter
 import bench
 from bench.rows import Row, keep
 
-PLUMBING = {"__main__", "bare", "load", "product", "rows"}
+PLUMBING = {"__main__", "bare", "load", "product", "rows", "unrecorded"}
 
 
 def line(row: Row) -> str:
