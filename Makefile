@@ -100,5 +100,5 @@ restore:  ## bring the compose deployment back to the end of the archived log, o
 restore-drill: .venv/dev  ## destroy a database under load and restore it, to the newest and to a chosen moment; ends with its figures
 	@$(PY) -m tests.operations
 
-compose-test: .venv/embedded  ## build, start, drive the demo year through the edge, stop, leave nothing
-	@$(PY) tests/compose_run.py
+compose-test: .venv/embedded  ## build, start, drive the demo year through the edge, restart every service under load, restore, leave nothing
+	@$(PY) -m tests.compose

@@ -1,6 +1,7 @@
 """Clients as users should write theirs, each with a journal of what was acknowledged: one key per write, kept over every retry."""
 
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -72,8 +73,10 @@ class GaveUpError(Exception):
 class Client:
     """One user: sends, and sends the same again where it was told to, or heard nothing."""
 
-    def __init__(self, base: str, service: ServiceName, journal: Journal, sign_in: Callable[[], str], stopping: threading.Event) -> None:
-        self._http = httpx.Client(base_url=base, timeout=ANSWER_SECONDS, trust_env=False)
+    def __init__(
+        self, http: httpx.Client, service: ServiceName, journal: Journal, sign_in: Callable[[], str], stopping: threading.Event
+    ) -> None:
+        self._http = http
         self._service = service
         self._journal = journal
         self._sign_in = sign_in
@@ -182,13 +185,26 @@ def writers(cycle: str) -> dict[str, tuple[ServiceName, Writer]]:
 class Load:
     """The clients at work, until they are told to stop; each then ends what it has begun."""
 
-    def __init__(self, base: str, cycle: str, journal: Journal, sign_in: Callable[[], str], kinds: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        base: str,
+        cycle: str,
+        journal: Journal,
+        sign_in: Callable[[], str],
+        kinds: Sequence[str] = (),
+        trust: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002 - as httpx has it
+    ) -> None:
         self.journal = journal
         self._stopping = threading.Event()
         chosen = {kind: one for kind, one in writers(cycle).items() if not kinds or kind in kinds}
         self._kinds = list(chosen)
+
+        def client(service: ServiceName) -> Client:
+            http = httpx.Client(base_url=base, timeout=ANSWER_SECONDS, trust_env=False, verify=trust)
+            return Client(http, service, journal, sign_in, self._stopping)
+
         self._threads = [
-            threading.Thread(target=self._work, args=(Client(base, service, journal, sign_in, self._stopping), writer), name=kind)
+            threading.Thread(target=self._work, args=(client(service), writer), name=kind)
             for kind, (service, writer) in chosen.items()
             for _ in range(CLIENTS_EACH)
         ]

@@ -1,5 +1,5 @@
 """Build and start the compose file under a name of its own, look at its walls, drive the demo year through the edge over three
-replicas of intake, stop, and leave nothing."""
+replicas of intake, restart every service under load, lose the database and restore it, stop, and leave nothing."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +17,20 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parent.parent
+from embedded.demo import SCENES, play
+from embedded.demo.scenario import SCENARIOS
+from embedded.demo.stage import Stage
+from embedded.demo.year import Year
+from tests.compose.edge import judge
+from tests.compose.recovery import recover
+from tests.compose.rolling import Deployment, roll
+
+ROOT = Path(__file__).parents[2]
 PROJECT = "quality-award-compose-test"
 REPLICAS = 3
 PROGRAMS = ("intake", "scoring", "workflow", "gateway")
-SLOW_CLIENT_SECONDS = 20
+CYCLE = 2040
+"""A year of its own for what is written under load."""
 INSIDE = """
 import os, pathlib, socket
 facts = dict(line.split(':\\t', 1) for line in pathlib.Path('/proc/self/status').read_text().splitlines() if ':\\t' in line)
@@ -107,6 +117,10 @@ class Run:
         """Run one command of Compose."""
         return self.command("docker", "compose", *words)
 
+    def make(self, *words: str) -> str:
+        """Run one of the operator's own targets."""
+        return self.command("make", "--silent", *words)
+
     def check(self, what: str, holds: object) -> None:
         """Keep what doesn't hold."""
         if not holds:
@@ -136,6 +150,7 @@ class Run:
             self.check("the edge keeps no page for a forged token", forged.status_code == httpx.codes.UNAUTHORIZED)
             for path in ("/metrics", "/internal/tasks", "/internal/events", "/readyz", "/livez"):
                 self.check(f"{path} is not for strangers", client.get(path).status_code == httpx.codes.NOT_FOUND)
+            self.failures += judge(self.port, trust)
             self.check("one request id stands in the edge's log and the service's", self.logged(answer.headers["x-request-id"]))
 
     def logged(self, request: str) -> bool:
@@ -146,12 +161,12 @@ class Run:
             places = {name for name in LOGGERS for line in lines if f"{name}-" in line.partition("|")[0]}
         return places == LOGGERS
 
-    def demo(self) -> int:
-        """Play the year through the edge."""
+    def demo(self) -> str:
+        """Play the year through the edge; gives the office's password."""
         activation = self.compose("exec", "-T", "gateway", "cat", "/var/lib/quality-award/office-activation").strip()
-        words = [sys.executable, "-m", "embedded", "demo", "--url", self.url, f"--activation={activation}"]
-        words += ["--result", f"{self.folder}/demo-result.json"]
-        return subprocess.run(words, cwd=ROOT, env=self.environment, check=False).returncode  # noqa: S603 - our own words
+        year = Year(Stage(self.url), activation, SCENARIOS["jindong-2022"])
+        self.check("the demo year went through", play(year, SCENES, Path(self.folder) / "demo-result.json") == 0)
+        return year.office.password
 
     def beside(self, *works: Callable[[], None]) -> list[threading.Thread]:
         """Do these beside the year; what goes wrong is a failure."""
@@ -169,32 +184,45 @@ class Run:
 
     def whole(self) -> None:
         """Start, look, play."""
-        self.failures += walls(json.loads(self.compose("config", "--format", "json")))
-        self.compose("build", "--quiet")
+        self.failures += walls(json.loads(self.compose("--profile", "operations", "config", "--format", "json")))
+        self.compose("--profile", "operations", "build", "--quiet")
         self.compose("up", "--detach", "--wait", "--wait-timeout", "180", "--no-build", "--scale", f"intake={REPLICAS}")
         self.knock()
         threads = self.beside(self.look_inside)
-        self.check("the demo year went through", self.demo() == 0)
+        password = self.demo()
         logged = self.compose("logs", "--no-color", "edge")
         followed = "/api/v1/public/objections/-" in logged and "no-such-tracking-code" not in logged
         self.check("the edge logs that an objection was followed, and not by which tracking code", followed)
         for thread in threads:
             thread.join()
+        deployment = Deployment(self.compose, self.url, self.environment["SSL_CERT_FILE"], password)
+        cycle = deployment.open_cycle(CYCLE)
+        self.failures += roll(deployment, cycle, tell)
+        self.failures += recover(deployment, cycle, self.make, tell)
+
+
+def tell(words: str) -> None:
+    """Say how far it is, with its figures."""
+    sys.stdout.write(f"compose: {words}\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
     """Give 0 where everything holds; otherwise what doesn't, and the containers' logs."""
     with TemporaryDirectory() as folder:
         run = Run(folder)
+        os.environ["SSL_CERT_FILE"] = run.environment["SSL_CERT_FILE"]
         subprocess.run(["sh", "deploy/secrets.sh"], cwd=ROOT, env=run.environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S607 - our own script
         try:
             run.whole()
         except subprocess.CalledProcessError as error:
             run.failures.append(f"{' '.join(error.cmd)}\n{error.stdout}{error.stderr}")
+        except AssertionError as error:
+            run.failures.append(f"{error}\n{''.join(traceback.format_tb(error.__traceback__))}")
         finally:
             if run.failures:
                 sys.stderr.write(run.compose("logs", "--no-color", "--tail", "100"))
-            run.compose("down", "--volumes", "--remove-orphans", "--rmi", "local")
+            run.compose("--profile", "operations", "down", "--volumes", "--remove-orphans", "--rmi", "local")
     sys.stdout.write("".join(f"compose: {failure}\n" for failure in run.failures))
     sys.stdout.write(f"compose: {len(run.failures)} failures\n")
     return 1 if run.failures else 0
