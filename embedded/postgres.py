@@ -29,6 +29,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from embedded.cannot import CannotError
 from operations.archive import LOG_SECONDS, log_settings
 
 SUPERUSER = "postgres"
@@ -55,8 +56,8 @@ SETTINGS = {
 }
 
 
-class PostgresError(Exception):
-    """The embedded PostgreSQL can't run; the message is one sentence for whoever started it."""
+class PostgresError(CannotError):
+    """The embedded PostgreSQL can't run."""
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,13 @@ from pathlib import Path
 import uvicorn
 
 from embedded import postgres
+from embedded.cannot import CannotError
 from embedded.product import DATABASE, Product, kept_secrets, migrated
 from gateway.first import ensure_first_office
 from kernel import logs
 from kernel.settings import Environment
 from operations.archive import MIRROR_SECONDS, Archive
 from regulation.edition import names
-
-
-class CannotServeError(Exception):
-    """The product can't start; the message is one sentence for whoever started it."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -30,7 +27,7 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
     except OSError as error:
-        raise CannotServeError(f"Port {port} on {host} can't be used: {error.strerror}; choose another with --port.") from error
+        raise CannotError(f"Port {port} on {host} can't be used: {error.strerror}; choose another with --port.") from error
     return listener
 
 
@@ -43,7 +40,7 @@ def backed_up(folder: Path, backups: Path | None) -> Iterator[postgres.Log | Non
     try:
         archive = Archive(backups).made()
     except OSError as error:
-        raise CannotServeError(f"The folder for backups {backups} can't be written: {error.strerror}.") from error
+        raise CannotError(f"The folder for backups {backups} can't be written: {error.strerror}.") from error
     stopping = threading.Event()
     copying = threading.Thread(target=archive.keep_mirroring, args=({"files": folder / "files"}, MIRROR_SECONDS, stopping))
     copying.start()
@@ -58,12 +55,12 @@ def backed_up(folder: Path, backups: Path | None) -> Iterator[postgres.Log | Non
 def prepared(folder: Path, environment: Environment, edition: str | None, backups: Path | None = None) -> Iterator[Product]:
     """Start the database in `folder`, bring it up to date, and compose the product; with `backups` it can be restored from there."""
     if edition is not None and edition not in names():
-        raise CannotServeError(f"There is no edition {edition}; there are {', '.join(names())}.")
+        raise CannotError(f"There is no edition {edition}; there are {', '.join(names())}.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = kept_secrets(folder)
     except OSError as error:
-        raise CannotServeError(f"The data folder {folder} can't be written: {error.strerror}.") from error
+        raise CannotError(f"The data folder {folder} can't be written: {error.strerror}.") from error
     with backed_up(folder, backups) as archived, postgres.running(folder / "postgresql", archived) as server:
         migrated(server, DATABASE, kept)
         yield Product(server, DATABASE, folder, kept, environment, edition)

@@ -1,6 +1,5 @@
 """What an operator does to the embedded product beside serving it, whether it is being served or not: one database, four programs' work."""
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,8 @@ import services.scoring.tables
 import services.workflow.retention
 import services.workflow.tables
 from embedded import postgres
+from embedded.cannot import CannotError
 from embedded.product import DATABASE, Secrets, kept_secrets, migrated, renewed_contact_key, settings_of, without_former_keys
-from embedded.serve import CannotServeError
 from gateway import rotation
 from gateway.settings import GatewaySettings
 from kernel import upkeep
@@ -32,21 +31,11 @@ KEEPINGS: dict[ServiceName, tuple[MetaData, Callable[[Settings], Sequence[Keepin
 }
 
 
-def add_commands(commands: upkeep.Commands) -> None:
-    """Add what `run` does to the command line."""
-    where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--data", type=Path, default=Path("data"), help="the data folder (default: ./data)")
-    where.add_argument("--environment", choices=["production", "demo", "test"], default="production", help="the one that it is served in")
-    rotation.add_command(commands, [where])
-    _, reseal = upkeep.add_commands(commands, [where])
-    reseal.add_argument("--new-key", action="store_true", help="make a new key first, forget the former last; while nothing serves")
-
-
 @contextmanager
 def reached(folder: Path) -> Iterator[tuple[postgres.Server, bool]]:
     """Reach the database of a data folder: the server that runs there, or one of our own for the while; tells whether it is our own."""
     if not (folder / "secrets.json").exists():
-        raise CannotServeError(f"There is no data of the product in {folder}.")
+        raise CannotError(f"There is no data of the product in {folder}.")
     found = postgres.found_running(folder / "postgresql")
     if found is not None:
         yield found, False
@@ -56,26 +45,40 @@ def reached(folder: Path) -> Iterator[tuple[postgres.Server, bool]]:
         yield server, True
 
 
-def run(given: argparse.Namespace) -> int:
-    """Do what the words say, for each program in turn."""
-    folder: Path = given.data.absolute()
+def migrate(folder: Path) -> None:
+    """Bring the database of a data folder to the newest revision, whether it is being served or not."""
     with reached(folder) as (server, own):
-        kept = kept_secrets(folder)
-        if given.command == "keys":
-            settings = settings_of("gateway", server, DATABASE, folder, kept, given.environment)
-            return rotation.rotate(cast("GatewaySettings", settings), given)
-        if given.command == "reseal" and given.new_key:
-            if not own:
-                raise CannotServeError("Stop the product before its contact key changes: it reads the key when it starts.")
-            kept = renewed_contact_key(folder)
-        _keep_up(server, folder, kept, given)
-        if given.command == "reseal" and given.new_key:
+        if not own:
+            migrated(server, DATABASE, kept_secrets(folder))
+
+
+def rotate(folder: Path, environment: Environment, step: str, kid: str | None, *, now: bool) -> int:
+    """Take a step of the signing keys' rotation, and list them; gives the exit status."""
+    with reached(folder) as (server, _):
+        settings = settings_of("gateway", server, DATABASE, folder, kept_secrets(folder), environment)
+        return rotation.rotate(cast("GatewaySettings", settings), step, kid, now=now)
+
+
+def keep(folder: Path, environment: Environment, *, dry_run: bool) -> None:
+    """Erase what was kept long enough, for each program in turn."""
+    with reached(folder) as (server, _):
+        _keep_up(server, folder, kept_secrets(folder), environment, "retention", dry_run=dry_run)
+
+
+def reseal(folder: Path, environment: Environment, *, new_key: bool) -> None:
+    """Seal contact data anew, for each program in turn; with a key made first, and the former forgotten last, while nothing serves."""
+    with reached(folder) as (server, own):
+        if new_key and not own:
+            raise CannotError("Stop the product before its contact key changes: it reads the key when it starts.")
+        kept = renewed_contact_key(folder) if new_key else kept_secrets(folder)
+        _keep_up(server, folder, kept, environment, "reseal")
+        if new_key:
             without_former_keys(folder)
-    return 0
 
 
-def _keep_up(server: postgres.Server, folder: Path, kept: Secrets, given: argparse.Namespace) -> None:
-    environment: Environment = given.environment
+def _keep_up(
+    server: postgres.Server, folder: Path, kept: Secrets, environment: Environment, command: str, *, dry_run: bool = False
+) -> None:
     for name, (metadata, keepings) in KEEPINGS.items():
         settings = settings_of(name, server, DATABASE, folder, kept, environment)
-        upkeep.run(name, settings, metadata, keepings(settings), given)
+        upkeep.run(name, settings, metadata, keepings(settings), command, dry_run=dry_run)

@@ -26,9 +26,9 @@ def main() -> int:
     """Serve, or do an operator's work."""
     given, settings = arguments(), GatewaySettings.model_validate({})
     if given.command == "keys":
-        return rotation.rotate(settings, given)
+        return rotation.rotate(settings, given.step, given.kid, now=given.now)
     if given.command:
-        upkeep.run("gateway", settings, Base.metadata, keepings(settings), given)
+        upkeep.run("gateway", settings, Base.metadata, keepings(settings), **vars(given))
         return 0
     door = create(settings)
     ensure_first_office(door.gateway, settings)

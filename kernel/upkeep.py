@@ -18,7 +18,6 @@ from kernel.sealed import give_seal, reseal
 from kernel.settings import ServiceName, Settings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
-Parents = Sequence[argparse.ArgumentParser]
 Found = Sequence[tuple[Any, datetime]]
 """What would be erased: its key, and since when it could have been."""
 
@@ -86,14 +85,16 @@ def _record(session: Session, now: datetime, name: str, facts: dict[str, Any]) -
     )
 
 
-def run(name: ServiceName, settings: Settings, metadata: MetaData, keepings: Sequence[Keeping], given: argparse.Namespace) -> None:
-    """Do what an operator's words say, and answer with one JSON line for each thing."""
+def run(
+    name: ServiceName, settings: Settings, metadata: MetaData, keepings: Sequence[Keeping], command: str, *, dry_run: bool = False
+) -> None:
+    """Do `retention` or `reseal`, and answer with one JSON line for each thing."""
     engine = make_engine(settings.database(), name, 1)
     if settings.contact_key.get_secret_value():
         give_seal(engine, settings.contact_seal())
     with Session(engine, expire_on_commit=False) as session:
-        if given.command == "retention":
-            lines = apply(session, settings, [kept_answers(settings), *keepings], dry_run=given.dry_run)
+        if command == "retention":
+            lines = apply(session, settings, [kept_answers(settings), *keepings], dry_run=dry_run)
         else:
             lines = [{"resealed": place, "values": count} for place, count in reseal(session, metadata).items()]
     engine.dispose()
@@ -107,9 +108,8 @@ def arguments(name: ServiceName) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def add_commands(commands: Commands, parents: Parents = ()) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    """Add what `run` does to a command line; gives the parsers of `retention` and `reseal`."""
-    retention = commands.add_parser("retention", help="erase what has been kept as long as the settings say", parents=parents)
+def add_commands(commands: Commands) -> None:
+    """Add what `run` does to a command line."""
+    retention = commands.add_parser("retention", help="erase what has been kept as long as the settings say")
     retention.add_argument("--dry-run", action="store_true", help="tell what would be erased and how old it is; change nothing")
-    words = "seal contact data that stands in the clear or under an earlier key with the current key"
-    return retention, commands.add_parser("reseal", help=words, parents=parents)
+    commands.add_parser("reseal", help="seal contact data that stands in the clear or under an earlier key with the current key")

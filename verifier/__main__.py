@@ -5,6 +5,7 @@ Exit status: 0 everything holds, 1 something is wrong, 2 nothing could be read, 
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from verifier.verification import verify
@@ -22,13 +23,18 @@ def main() -> int:
     )
     parser.add_argument("--year", type=int, help="the award year that it must be of")
     given = parser.parse_args()
+    return check(given.bundle, given.checkpoint, given.leaves, given.year)
+
+
+def check(bundle: Path, checkpoint_files: Sequence[Path], leaf_files: Sequence[Path], year: int | None) -> int:
+    """Verify a bundle, say what was checked and what is wrong, and give the exit status."""
     try:
-        raw = given.bundle.read_bytes()
-        checkpoints, leaves = ([file.read_text(encoding="utf-8") for file in files] for files in (given.checkpoint, given.leaves))
+        raw = bundle.read_bytes()
+        checkpoints, leaves = ([file.read_text(encoding="utf-8") for file in files] for files in (checkpoint_files, leaf_files))
     except (OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return UNREADABLE
-    report = verify(raw, checkpoints, leaves, given.year)
+    report = verify(raw, checkpoints, leaves, year)
     for what, times in sorted(report.checked.items()):
         print(f"checked {times:>8,} {what}")  # noqa: T201 - what it is for
     for note in report.not_shown:

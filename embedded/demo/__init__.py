@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from embedded.cannot import CannotError
 from embedded.demo import applying, deciding, reviewing, setting_out
 from embedded.demo.cast import ORGANISATIONS, YEAR
 from embedded.demo.scenario import SCENARIOS
 from embedded.demo.stage import Stage, StoppedError
 from embedded.demo.year import Scene, Year
-from embedded.serve import CannotServeError
 
 SCENES = (*setting_out.SCENES, *applying.SCENES, *reviewing.SCENES, *deciding.SCENES)
 STOP_SECONDS = 30
@@ -33,15 +33,15 @@ def run(url: str | None, activation: str | None, result: Path, edition: str, *, 
     `until` names the last scene to play; with `keep` its own server goes on, with an account of every role, until Ctrl-C.
     """
     if edition not in SCENARIOS:
-        raise CannotServeError(f"The demo year is written for the editions {', '.join(SCENARIOS)}.")
+        raise CannotError(f"The demo year is written for the editions {', '.join(SCENARIOS)}.")
     titles = [title for title, _ in SCENES]
     if until is not None and until not in titles:
-        raise CannotServeError("No scene has that title; there are:\n  " + "\n  ".join(titles))
+        raise CannotError("No scene has that title; there are:\n  " + "\n  ".join(titles))
     scenario = SCENARIOS[edition]
     scenes = SCENES if until is None else SCENES[: titles.index(until) + 1]
     if url is not None:
         if activation is None:
-            raise CannotServeError("With --url the first office account's activation secret is needed: give --activation.")
+            raise CannotError("With --url the first office account's activation secret is needed: give --activation.")
         return play(Year(Stage(url.rstrip("/")), activation, scenario), scenes, result)
     try:
         with (
@@ -88,7 +88,7 @@ def told_by(server: subprocess.Popen[str]) -> tuple[str, str]:
             address = found[1]
         if found := re.search(r"activation secret is in (.+)$", line):
             return address, Path(found[1]).read_text().strip()
-    raise CannotServeError("The demo's server did not start.")
+    raise CannotError("The demo's server did not start.")
 
 
 def play(year: Year, scenes: Sequence[Scene], result: Path) -> int:

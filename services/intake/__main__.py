@@ -9,6 +9,6 @@ from services.intake.tables import Base
 settings = Settings.model_validate({})
 given = upkeep.arguments("intake")
 if given.command:
-    upkeep.run("intake", settings, Base.metadata, keepings(settings), given)
+    upkeep.run("intake", settings, Base.metadata, keepings(settings), **vars(given))
 else:
     program.run(create(settings), settings)

@@ -8,6 +8,6 @@ from services.scoring.tables import Base
 settings = Settings.model_validate({})
 given = upkeep.arguments("scoring")
 if given.command:
-    upkeep.run("scoring", settings, Base.metadata, [], given)
+    upkeep.run("scoring", settings, Base.metadata, [], **vars(given))
 else:
     program.run(create(settings), settings)

@@ -9,6 +9,6 @@ from services.workflow.tables import Base
 settings = Settings.model_validate({})
 given = upkeep.arguments("workflow")
 if given.command:
-    upkeep.run("workflow", settings, Base.metadata, keepings(settings), given)
+    upkeep.run("workflow", settings, Base.metadata, keepings(settings), **vars(given))
 else:
     program.run(create(settings), settings)

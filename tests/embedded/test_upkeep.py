@@ -96,8 +96,11 @@ def test_a_new_contact_key_seals_everything_anew_while_nothing_serves(command: C
     assert {"service": "intake", "resealed": "organisation.contacts", "values": 1} in told
     after = kept_secrets(folder)
     assert (after.contact_key != before.contact_key, after.contact_keys_former, after.seeds) == (True, "", before.seeds)
-    with postgres.running(folder / "postgresql") as server, sessionmaker(engine_of(folder, server, "intake"))() as session:
-        assert session.scalar(select(Organisation.contacts)) == CONTACTS
+    with postgres.running(folder / "postgresql") as server:
+        engine = engine_of(folder, server, "intake")
+        with sessionmaker(engine)() as session:
+            assert session.scalar(select(Organisation.contacts)) == CONTACTS
+        engine.dispose()
 
 
 def test_a_folder_without_data_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
