@@ -121,6 +121,13 @@ def walk(award: Award) -> Walk:
     return Walk(award)
 
 
+def test_the_supervision_group_changes_nothing_but_what_is_its_own_to_say() -> None:
+    opened = {row for row, told in OPERATIONS.items() if told["opens"] != "anyone" and is_let_in(told["opens"], "supervisor")}
+    assert {row for row in opened if not row.startswith("GET ")} == {
+        "POST /findings", "PUT /me/interests", "POST /me/undertakings", "DELETE /me/sessions/{}", "POST /auth/logout",
+    }  # fmt: skip
+
+
 def test_every_route_has_a_row_and_every_row_a_route(walk: Walk) -> None:
     """Beside the API are peers' routes, which take a service's token for that very service, and operators'; the door leads to neither."""
     assert set(walk.routes) == set(OPERATIONS) | BESIDE

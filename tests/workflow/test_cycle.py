@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from embedded.caller import Caller
 from tests.rig import Award
 from tests.workflow.committee import EARLY, PLAN, ROSTER, RULES, Committee, ok, refused
 
@@ -165,6 +166,22 @@ def test_what_waits_for_whom_is_told(award: Award, committee: Committee) -> None
     with award.client("endorser", "e", body="330703101") as body:
         due = {task["href"]: task["due"] for task in ok(body.get("/me"))["tasks"]}
     assert due[f"/api/v1/cycles/{cycle}/announcement"] == "2026-03-31T16:00:00Z"
+
+
+def test_the_chair_is_told_of_the_group_to_set_up_and_whoever_sits_of_the_undertaking(committee: Committee) -> None:
+    def waits_for(caller: Caller) -> dict[str, str]:
+        return {task["clause"]: task["href"] for task in ok(caller.get("/me"))["tasks"] if "2044" in task["title"]}
+
+    cycle = committee.open_cycle(2044)
+    assert waits_for(committee.chair) == {"7.1": f"/api/v1/cycles/{cycle}/supervision-group"}
+    committee.prepare(cycle)
+    committee.approve_rules(cycle)
+    seated = (committee.chair, committee.voters["member-1"], committee.supervisor)
+    assert [waits_for(caller) for caller in seated] == [{}, {}, {}]
+    ok(committee.office.post(f"/cycles/{cycle}/launch"))
+    assert [waits_for(caller) for caller in seated] == [{"7.6": "/api/v1/me/undertakings"}] * 3
+    committee.tell("undertaking.given", person="supervisor-1", cycle=cycle)
+    assert waits_for(committee.supervisor) == {}
 
 
 def test_a_dry_run_changes_nothing(committee: Committee) -> None:
