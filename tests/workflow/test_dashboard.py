@@ -2,9 +2,16 @@
 
 from uuid import uuid4
 
+import pytest
+
+from regulation import lifecycle
+from regulation.edition import Edition, load, names
+from services.workflow.dashboard import OFFICE_ACTIONS
+from services.workflow.tasks import HEARING, NEXT_STEP
 from tests.rig import Award
 from tests.workflow.committee import COUNTED, PLAN, Committee, eligible, ok
 
+EDITIONS = [load(name) for name in names()]
 LATER = {"milestones": {"open": "2026-03-01", "screening": "2026-04-01", "site_review": "2026-05-01"}}
 
 
@@ -56,3 +63,14 @@ def test_the_dashboard_tells_the_phase_what_blocks_it_who_must_act_and_what_is_o
     assert (allowed["allowed"], board["panels_without_report"], set(waits)) == (True, [], {"office"})
     with award.client("applicant", "a") as applicant:
         assert ok(applicant.get(f"/cycles/{cycle}"))["dashboard"] is None
+
+
+@pytest.mark.parametrize("edition", EDITIONS, ids=names())
+def test_what_the_office_is_told_to_do_is_a_step_of_the_very_table_that_its_actions_ask(edition: Edition) -> None:
+    p = edition.parameters(edition.in_force_on)
+    table = lifecycle.cycle(p)
+    waited = {phase: step.action for phase, step in NEXT_STEP.items() if (phase, "cancel") in table or (phase, "close") in table}
+    waited |= {"site_review": HEARING.action} if p.oral_defence else {}
+    assert [(phase, action) for phase, action in waited.items() if (phase, action) not in table] == []
+    assert set(waited.values()) - set(OFFICE_ACTIONS) == {"close_screening"}  # intake's, with its own actions
+    assert set(waited) == {phase for phase, _ in table}
