@@ -70,19 +70,21 @@ def ratings(bundle: Bundle) -> None:
         bundle.report.check("sheets in full", whole, "number", where, "an item unrated, unknown, or no multiple of 5 percent")
 
 
-def newest(bundle: Bundle, stage: str, before: int | None = None) -> dict[str, tuple[Mapping[str, Any], int]]:
-    """Give each application's result in a stage by the newest report, with the report's place in the record."""
+def newest(bundle: Bundle, stage: str, step: Mapping[str, Any] | None = None) -> dict[str, tuple[Mapping[str, Any], int]]:
+    """Give each application's result in a stage by the newest report, with the report's place in the record.
+
+    Of a `step` that was taken, by the reports that it names. A newer one that it passes over is found, unless a recusal alone made it: that
+    may have been on its way.
+    """
     by_panel: dict[str, tuple[list[Mapping[str, Any]], int]] = {}
     for one in bundle.events.about("scoring", bundle.cycle, "panel.reported", "panel.report_revised"):
-        if one["facts"]["stage"] == stage and (before is None or instant(one["recorded_at"]) < instant_of(bundle, before)):
-            by_panel[one["facts"]["panel"]] = (one["facts"]["results"], one["index"])
+        facts = one["facts"]
+        if facts["stage"] == stage and (step is None or facts["report"] in step["facts"]["reports"]):
+            by_panel[facts["panel"]] = (facts["results"], one["index"])
+        elif step is not None and facts["stage"] == stage and facts["panel"] in by_panel and "reopened" not in facts:
+            passed_over = instant(one["recorded_at"]) < instant(step["recorded_at"])
+            bundle.report.check("reports", not passed_over, "omitted", step["kind"], f"passes over the newer report {facts['report']}")
     return {result["application"]: (result, index) for found, index in by_panel.values() for result in found}
-
-
-def instant_of(bundle: Bundle, index: int) -> str:
-    """Give when a workflow event was recorded."""
-    event = next(one for one in bundle.events.all("workflow", "shortlist.confirmed", "evaluation.computed") if one["index"] == index)
-    return instant(event["recorded_at"])
 
 
 def results(bundle: Bundle) -> None:
@@ -176,7 +178,7 @@ def shortlist(bundle: Bundle) -> None:
         parameters(bundle)["site_review_cap"],
         {one["application"]: one["preferred"] for one in bundle.documents["applications"]},
     )
-    scores = {name: Score(one["numerator"], one["denominator"]) for name, (one, _) in newest(bundle, "material", event["index"]).items()}
+    scores = {name: Score(one["numerator"], one["denominator"]) for name, (one, _) in newest(bundle, "material", event).items()}
     gone = fallen_before(bundle, event["index"]) | {key_of(one) for one in bundle.events.all("intake", "application.withdrawn")}
     for name in sorted(preferred.keys() - scores.keys() - gone):
         bundle.report.check("eligible", bundle.public, "omitted", f"application {name}", "eligible, and no result of the material review")
@@ -218,7 +220,7 @@ def evaluation(bundle: Bundle) -> None:
     given, event = bundle.documents["evaluation"], bundle.last("workflow", "evaluation.computed")
     if given is None or event is None:
         return
-    material, site = (newest(bundle, stage, event["index"]) for stage in ("material", "site"))
+    material, site = (newest(bundle, stage, event) for stage in ("material", "site"))
     weights = rules(bundle)["material_weight"], rules(bundle)["site_weight"]
     totals: dict[str, Score] = {}
     gone = fallen_before(bundle, event["index"]) | {key_of(one) for one in bundle.events.all("intake", "application.withdrawn")}

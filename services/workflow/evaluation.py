@@ -39,6 +39,7 @@ from services.workflow.stage import (
     contenders,
     exact,
     recommended,
+    reports_of,
     results,
     score_of,
     set_stage,
@@ -245,6 +246,7 @@ def evaluate(transaction: Transaction, cycle_id: UUID) -> Evaluation:
     transaction.session.add(evaluation)
     totals = {one["application"]: one["total"] for one in report["applications"]}
     facts = _frame(cycle, p, rules) | {"totals": totals, "candidates": report["candidates"], "hash": rules_hash(report)}
+    facts["reports"] = reports_of(transaction, cycle, "material", "site")
     transaction.record("evaluation.computed", f"cycle:{cycle.id}", clause="5.4.1", facts=facts)
     move(transaction, cycle, "evaluate")
     return evaluation

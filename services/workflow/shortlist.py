@@ -25,6 +25,7 @@ from services.workflow.stage import (
     contenders,
     exact,
     recommended,
+    reports_of,
     results,
     score_of,
     set_stage,
@@ -117,7 +118,13 @@ def confirm_shortlist(transaction: Transaction, cycle_id: UUID, proposal: Shortl
         "shortlist.confirmed",
         f"cycle:{cycle.id}",
         clause="5.3.2",
-        facts={"cycle": str(cycle.id), "applications": list(listed), "tie_broken_by": computed.tie_broken_by, "reasons": reasons},
+        facts={
+            "cycle": str(cycle.id),
+            "applications": list(listed),
+            "tie_broken_by": computed.tie_broken_by,
+            "reasons": reasons,
+            "reports": reports_of(transaction, cycle, "material"),
+        },
         tell=("scoring",),
     )
     move(transaction, cycle, "confirm_shortlist")

@@ -121,6 +121,12 @@ def recommended(transaction: Transaction, cycle: Cycle) -> frozenset[str]:
     return frozenset(application for report in reports for application in report.recommended)
 
 
+def reports_of(transaction: Transaction, cycle: Cycle, *stages: str) -> list[str]:
+    """Name the panels' reports on these stages as they have arrived: what is settled on them says so in the record."""
+    found = select(PanelReport.report).where(PanelReport.cycle_id == cycle.id, PanelReport.stage.in_(stages))
+    return list(transaction.session.scalars(found.order_by(PanelReport.report)))
+
+
 def score_of(result: StageResult) -> Score:
     """Read a result's exact score."""
     return Score(result.numerator, result.denominator)
