@@ -48,13 +48,16 @@ def test_a_member_who_votes_many_times_at_once_has_one_vote(award: Award) -> Non
     assert tally["yes"] + tally["no"] + tally["abstain"] == 4
     engine = award.database("workflow")
     with engine.connect() as database:
-        kept = "select facts->'ballots', facts->>'reason' from event where kind = 'motion.closed' and subject = %s"
-        ballots, reason = database.exec_driver_sql(kept, (f"motion:{motion}",)).one()
+        kept = "select facts from event where kind = %s and subject = %s"
+        events = [
+            database.exec_driver_sql(kept, (kind, f"motion:{motion}")).scalar_one() for kind in ("motion.closed", "motion.closed_early")
+        ]
     engine.dispose()
-    missing = {one["application"]: one["not_voted"] for one in ballots}
+    missing = {one["application"]: one["not_voted"] for one in events[0]["ballots"]}
     assert missing == {year.names[0]: ["member-2"], year.names[1]: sorted(VOTERS)}
     assert {one["application"]: one["not_voted"] for one in closed["ballots"]} == missing
-    assert ok(year.committee.chair.get(f"/motions/{motion}"))["closing_reason"] == reason == EARLY["reason"]
+    assert ok(year.committee.chair.get(f"/motions/{motion}"))["closing_reason"] == events[1]["reason"] == EARLY["reason"]
+    assert events[1]["not_voted"] == sorted(VOTERS)
     late = {"name": year.names[0], "vote": "yes"}
     refused(year.committee.voters["member-2"].post(path, json=late), "wrong_state", "2.1.3")
 

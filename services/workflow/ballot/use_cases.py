@@ -252,10 +252,14 @@ def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal
     """Close the vote, count every ballot, and settle who won (5.4.2); a dry run asks whether it may be closed, and counts nothing."""
     cycle, motion = lock_motion(transaction, motion_id, principal)
     step = check_motion_step(transaction, cycle, motion, "close")
-    check_closing(len(outstanding(transaction, motion)), reason or "")
+    missing = sorted(outstanding(transaction, motion))
+    check_closing(len(missing), reason or "")
     if transaction.dry_run:
         return motion  # told while votes are still cast, the count would tell when to close, and of a secret vote who voted how
-    motion.closing_reason = reason
+    if missing:
+        motion.closing_reason = reason
+        early = {"reason": reason, "not_voted": missing}  # an event of its own: what states reasons is not for the public's bundle
+        transaction.record("motion.closed_early", f"motion:{motion.id}", clause=step.clause, facts=early)
     p, ballots = parameters_of(cycle, transaction.now), ballots_by_motion(transaction, [motion.id])[motion.id]
     counted = [count(transaction, cycle, motion, ballot, p) for ballot in ballots]
     outcomes = [ballot.outcome for ballot in ballots]
@@ -265,7 +269,7 @@ def close_motion(transaction: Transaction, motion_id: UUID, principal: Principal
         settle(transaction, cycle, [ballot for ballot in ballots if ballot.award == award], award)
     if motion.outcome == "passed" and motion.subject.get("tie") == "winners":
         settle_tie(transaction, cycle, motion)
-    facts = {"outcome": motion.outcome, "secret": motion.secret, "ballots": counted, "reason": reason}
+    facts = {"outcome": motion.outcome, "secret": motion.secret, "ballots": counted}
     transaction.record("motion.closed", f"motion:{motion.id}", clause=step.clause, facts=facts)
     return motion
 
