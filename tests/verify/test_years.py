@@ -13,7 +13,7 @@ from tests.workflow.committee import RULES, ok
 from tests.workflow.test_revocation import Office
 from verifier.verification import verify
 
-SECRET: dict[str, Any] = {"voting": RULES["voting"] | {"ballot": "secret", "votes_changeable": True}}  # type: ignore[operator] # plain JSON
+SECRET: dict[str, Any] = {"voting": RULES["voting"] | {"ballot": "secret", "votes_changeable": True}}
 KEPT = ("intake", "scoring", "workflow")
 
 
