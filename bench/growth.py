@@ -76,8 +76,8 @@ def grow(award: Award, model: Mapping[str, str], first: int, last: int) -> None:
         connection.exec_driver_sql(f"create temporary table copies on commit drop as select n from generate_series({first}, {last}) n")  # noqa: S608 - numbers
         held = f"original.id = '{model['award']}'"
         numbered = "'91330703' || lpad(copies.n::text, 10, '0')"
-        own = {"id": "uuidv7()", "credit_code": numbered, "certificate": "'C-' || copies.n", "plaque": "'P-' || copies.n"}
-        copied(connection, workflow.Award.__table__, own, held)  # type: ignore[arg-type]
+        values = {"id": "uuidv7()", "credit_code": numbered, "certificate": "'C-' || copies.n", "plaque": "'P-' || copies.n"}
+        copied(connection, workflow.Award.__table__, values, held)  # type: ignore[arg-type]
         copied(
             connection,
             workflow.ResultChange.__table__,  # type: ignore[arg-type]
