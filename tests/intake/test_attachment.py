@@ -2,20 +2,18 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from embedded import postgres
 from embedded.product import Secrets
 from tests import rig
 from tests.intake.applicants import DRAFTING, PDF, Applicant, Intake, absent
+from tests.intake.bucket import bucket
 from tests.workflow.committee import ok
 
 pytestmark = pytest.mark.full
 
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 LONG = b"%PDF-1.7\n" + bytes(range(256)) * 4096
 
 
@@ -43,19 +41,11 @@ def kept_in(
             with rig.running(server, template, kept, folder) as award:
                 yield Kept(Intake(award), lambda: files_in(folder / "files"))
             return
-        store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        store.start()
-        host, port = store.get_host_and_port()
-        settings.setenv("QUALITY_AWARD_FILES_S3_BUCKET", "award")
-        settings.setenv("QUALITY_AWARD_FILES_S3_ENDPOINT", f"http://{host}:{port}")
-        settings.setenv("QUALITY_AWARD_FILES_S3_KEY", KEYS["aws_access_key_id"])
-        settings.setenv("QUALITY_AWARD_FILES_S3_SECRET", KEYS["aws_secret_access_key"])
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **KEYS)
-        client.create_bucket(Bucket="award")
-        with rig.running(server, template, kept, folder) as award:
-            yield Kept(Intake(award), lambda: client.list_objects_v2(Bucket="award")["KeyCount"] + files_in(folder / "files"))
-        client.close()
-        store.stop()
+        with bucket() as store:
+            for name, value in store.settings.items():
+                settings.setenv(name, value)
+            with rig.running(server, template, kept, folder) as award:
+                yield Kept(Intake(award), lambda: store.count() + files_in(folder / "files"))
 
 
 @pytest.fixture
