@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Depends, Request
 from pydantic import ConfigDict
 from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -21,7 +22,8 @@ from gateway.account import (
 )
 from gateway.program import Gateway
 from gateway.secret import HashingTurn, issue_link, set_password
-from gateway.tables import Account, Grant, Organisation, Recusal, Registration
+from gateway.tables import Account, Arrival, Grant, Organisation, Recusal, Registration
+from kernel.arrival import count_arrival
 from kernel.identity import Anyone, Principal, roles
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import DryRun, InTransaction, Transaction
@@ -205,9 +207,21 @@ def registrations_to_verify(transaction: Transaction, principal: Principal) -> l
     ]
 
 
+def _count_try(request: Request) -> None:
+    """Count the try by itself, before anything is asked: what is refused tells that a login or a credit code is taken."""
+    gateway: Gateway = request.app.state.service
+    with gateway.sessions.begin() as session:
+        count_arrival(session, request, Arrival, gateway.settings.registrations_per_hour)
+
+
+Counted = Annotated[None, Depends(_count_try)]
+
+
 @routes.post("/auth/registrations", operation_id="register_organisation", status_code=201)
-def register_organisation(form: RegistrationForm, _anyone: Anyone, _turn: HashingTurn, transaction: InTransaction) -> Registered:
-    """Register an organisation's person by credit code (3.1)."""
+def register_organisation(
+    form: RegistrationForm, _anyone: Anyone, _counted: Counted, _turn: HashingTurn, transaction: InTransaction
+) -> Registered:
+    """Register an organisation's person by credit code (3.1); one address tries so many times an hour."""
     return register(transaction, form)
 
 

@@ -81,6 +81,8 @@ class GatewaySettings(Settings):
     """OpenID providers whose tokens the door exchanges for its own (a JSON list)."""
     hashes_at_once: int = 4
     """How many passwords are hashed at the same time (19 MiB each)."""
+    registrations_per_hour: int = 60
+    """How many times one address may try to register in an hour, whatever the answer: a refusal tells what is taken."""
     refresh_hours: int = 12
     """How long a sign-in lasts at most."""
     idle_minutes: int = 60

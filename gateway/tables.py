@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueCon
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from kernel.arrival import Arrivals
 from kernel.database import COLUMN_TYPES, new_id, service_metadata
 from kernel.sealed import SealedText
 
@@ -256,3 +257,9 @@ class Notice(Base):
     since: Mapped[datetime] = mapped_column(comment="from when on decisions were asked for when it was found")
     ended_at: Mapped[datetime | None]
     mail_id: Mapped[UUID | None] = mapped_column(ForeignKey("mail.id"), index=True)
+
+
+class Arrival(Arrivals, Base):
+    """How many tried to register from one address since `since`."""
+
+    __tablename__ = "arrival"

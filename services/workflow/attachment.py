@@ -8,18 +8,18 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import func, select
 
+from kernel.arrival import count_arrival
 from kernel.files import Received, Upload, send
 from kernel.identity import Anyone, Office, Principal, roles
 from kernel.problems import TOO_LARGE, Kind, Problem, absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import Service, router
 from kernel.wire import Answer, Name
-from services.workflow.arrival import count_arrival
 from services.workflow.course import check_insight, find_cycle
 from services.workflow.objection.use_cases import OPEN, find_objection, tracking_hash
 from services.workflow.revocation.use_cases import find_case
 from services.workflow.stage import Insider
-from services.workflow.tables import Attachment, Objection
+from services.workflow.tables import Arrival, Attachment, Objection
 
 SETTLED = Kind(409, "objection_settled", "该异议已经处理完毕", "That objection has been settled")
 
@@ -110,7 +110,7 @@ def _check_objector(
             raise absent()
         if found.state not in OPEN:
             raise Problem(SETTLED)
-        count_arrival(session, request)
+        count_arrival(session, request, Arrival, service.settings.objections_per_hour)
         session.commit()
 
 

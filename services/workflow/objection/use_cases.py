@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from kernel.arrival import count_arrival
 from kernel.identity import Principal
 from kernel.problems import absent
 from kernel.requests import Transaction, check_version, offer
@@ -16,7 +17,6 @@ from kernel.service import API
 from regulation import lifecycle
 from regulation.calendar import midnight
 from regulation.notice import check_dismissable, check_dismissal, check_ruling
-from services.workflow.arrival import count_arrival
 from services.workflow.ballot.use_cases import OUT, check_motion_passed, winners_motions
 from services.workflow.course import PEERS, check_secrets, check_undertaken, find_cycle, hidden_from, hidden_from_caller, lock_cycle
 from services.workflow.notice import check_object, let_fall, standing_names
@@ -29,7 +29,7 @@ from services.workflow.objection.schemas import (
     ObjectionReceipt,
     Ruling,
 )
-from services.workflow.tables import Contender, Cycle, Notice, NoticeName, Objection, ObjectionContact
+from services.workflow.tables import Arrival, Contender, Cycle, Notice, NoticeName, Objection, ObjectionContact
 
 OPEN = ("received", "investigating", "reported")
 UNINVESTIGATED = ("received", "investigating")
@@ -52,7 +52,7 @@ def is_overdue(transaction: Transaction, objection: Objection) -> bool:
 
 def receive(transaction: Transaction, cycle: Cycle, notice: Notice | None, new: NewObjection) -> ObjectionReceipt:
     """Put a case on the docket; of the tracking code only a hash is kept. The cycle's row is locked: approval counts what is open."""
-    count_arrival(transaction.session, transaction.request)
+    count_arrival(transaction.session, transaction.request, Arrival, transaction.service.settings.objections_per_hour)
     objection = Objection(cycle_id=cycle.id, notice_id=notice.id if notice else None, text=new.text)
     if new.application is not None:
         objection.credit_code = _concerned(transaction, objection, new.application)

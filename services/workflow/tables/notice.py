@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from kernel.arrival import Arrivals
 from kernel.database import new_id
 from kernel.sealed import SealedText
 from services.workflow.tables.base import Base
@@ -83,11 +84,7 @@ class ObjectionContact(Base):
     contact: Mapped[str | None] = mapped_column(SealedText("objection_contact.contact"))
 
 
-class Arrival(Base):
-    """How many objections and reports came from one address since `since`; of the address only a keyed hash is kept."""
+class Arrival(Arrivals, Base):
+    """How many objections, reports and their files came from one address since `since`."""
 
     __tablename__ = "arrival"
-
-    address: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    since: Mapped[datetime]
-    count: Mapped[int]
