@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
+from kernel.logs import log
 from kernel.requests import Transaction
 from kernel.service import Listener, News
 from regulation.calendar import day
@@ -152,17 +153,28 @@ def on_cycle_closed(transaction: Transaction, news: News) -> None:
 def on_stage_changed(transaction: Transaction, news: News) -> None:
     """Keep an application's stage, for its timeline too."""
     told = StageChanged.model_validate(news.facts)
-    transaction.session.get_one(Application, told.application, with_for_update=True).stage = told.stage
-    _note(transaction, news, told.application, told.clause, {"stage": told.stage})
+    application = _known(transaction, news, told.application)
+    if application is not None:
+        application.stage = told.stage
+        _note(transaction, news, told.application, told.clause, {"stage": told.stage})
 
 
 def on_disqualified(transaction: Transaction, news: News) -> None:
     """Take an application out, by the clause that workflow decided on."""
     told = DisqualifiedApplication.model_validate(news.facts)
-    application = transaction.session.get_one(Application, told.application, with_for_update=True)
-    application.state = "disqualified"
-    application.version += 1
-    _note(transaction, news, told.application, told.clause, {"reason": told.reason})
+    application = _known(transaction, news, told.application)
+    if application is not None:
+        application.state = "disqualified"
+        application.version += 1
+        _note(transaction, news, told.application, told.clause, {"reason": told.reason})
+
+
+def _known(transaction: Transaction, news: News, application: UUID) -> Application | None:
+    """Lock an application; news of one that never was here is logged and done with: no other try would find it."""
+    found = transaction.session.get(Application, application, with_for_update=True)
+    if found is None:
+        log.warning("news of an unknown application", extra={"fact": {"kind": news.kind, "news": str(news.id), "sender": news.sender}})
+    return found
 
 
 def on_honour_changed(transaction: Transaction, news: News) -> None:
