@@ -1,8 +1,8 @@
 """An account: a person in the roles that somebody invited them to, or a machine client; who may see it, and what may be done with it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
@@ -126,6 +126,16 @@ def visible_account(transaction: Transaction, principal: Principal, account_id: 
     if account is None:
         raise absent()
     return account
+
+
+def revisit(transaction: Transaction, caller: Principal, answer: Mapping[str, Any]) -> None:
+    """Raise the 404 of what never was where a stored answer is about an account that the caller may not see any more.
+
+    An applicant, who sees none, is told again of the colleague whom they invited.
+    """
+    about = transaction.request.path_params.get("account_id") or answer.get("id") or answer.get("account")
+    if about is not None and caller.role != "applicant":
+        visible_account(transaction, caller, UUID(about))
 
 
 def check_may_manage(principal: Principal, held: Collection[str]) -> None:

@@ -21,6 +21,7 @@ from gateway import (
     sessions,
     signins,
 )
+from gateway.account import revisit
 from gateway.decisions import decisions
 from gateway.door import Door
 from gateway.forward import Forwarder
@@ -60,6 +61,7 @@ def create(settings: GatewaySettings, upstreams: Mapping[ServiceName, ASGIApp] |
         decisions=decisions,
         listeners=LISTENERS,
         withheld=withheld,
+        revisit=revisit,
     )
     own.include_router(published.routes)
     own.include_router(reference.pages)

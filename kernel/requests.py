@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
 from inspect import signature
@@ -36,6 +36,7 @@ from kernel.problems import (
     VERSION_REQUIRED,
     Kind,
     Problem,
+    absent,
     language_of,
     refusal_parts,
 )
@@ -206,6 +207,20 @@ def _key_scope(transaction: Transaction) -> tuple[str, str, str]:
     return subject, f"{request.method} {request.url.path}", request.state.key
 
 
+def _fingerprint(transaction: Transaction) -> bytes:
+    """Tell this request from another under the same key: by what was sent, and by the capacity in which the person asks."""
+    sent: bytes = transaction.request.state.fingerprint
+    actor = transaction.actor
+    return hashlib.sha256(f"{actor.role}\0{actor.org}\0{actor.body}\0".encode() + sent).digest() if actor else sent
+
+
+def check_unnamed(transaction: Transaction, answer: Mapping[str, Any], hidden: Collection[str]) -> None:
+    """Raise the 404 of what never was where a stored answer, or the path asked, names what doesn't exist for the caller now (2.4.5)."""
+    told = f"{transaction.request.url.path} {json.dumps(answer)}"
+    if any(name in told for name in hidden):
+        raise absent()
+
+
 def _replay(transaction: Transaction) -> None:
     subject, route, key = _key_scope(transaction)
     number = int.from_bytes(hashlib.sha256(f"{subject}\0{route}\0{key}".encode()).digest()[:8], "big", signed=True)
@@ -216,9 +231,11 @@ def _replay(transaction: Transaction) -> None:
     ).one_or_none()
     if stored is None:
         return
-    if stored.fingerprint != transaction.request.state.fingerprint:
+    if stored.fingerprint != _fingerprint(transaction):
         raise Problem(KEY_REUSED)
-    transaction.service.revisit(transaction, stored.body)
+    if transaction.actor is not None:
+        answer = json.loads(stored.body) if stored.headers.get("content-type") == JSON else {}
+        transaction.service.revisit(transaction, transaction.actor, answer)
     raise ReplayedAnswer(Response(stored.body, stored.status, {**stored.headers, "idempotent-replayed": "true"}))
 
 
@@ -234,7 +251,7 @@ def _remember(transaction: Transaction, response: Response) -> None:
             subject=subject,
             route=route,
             key=key,
-            fingerprint=transaction.request.state.fingerprint,
+            fingerprint=_fingerprint(transaction),
             status=response.status_code,
             headers=headers,
             body=body,

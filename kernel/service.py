@@ -105,17 +105,8 @@ Withheld = Callable[[Transaction, Principal], Collection[str]]
 """Tells by credit code and id what of the record doesn't exist for a reader (2.4.5)."""
 
 
-def nothing_withheld(_transaction: Transaction, _reader: Principal) -> Collection[str]:
-    """Withhold nothing: what a service without applications answers."""
-    return ()
-
-
-Revisit = Callable[[Transaction, bytes], None]
-"""Raises what a read would, where the caller may no longer see what a stored answer is about; it is given that answer's body."""
-
-
-def revisit_freely(_transaction: Transaction, _answer: bytes) -> None:
-    """Let every stored answer be given again: what a service answers whose answers tell nobody more than they know."""
+Revisit = Callable[[Transaction, Principal, Mapping[str, Any]], None]
+"""Raises what a read would, where the caller may no longer see what a stored answer, given to it, is about."""
 
 
 class Service:
@@ -136,8 +127,8 @@ class Service:
         self.files = open_store(settings)
         self.room = asyncio.Semaphore(max(settings.pool_size - KEPT_FOR_THE_RELAY, 1))
         self.relay = Relay(self.sessions, self.peers, name)
-        self.withheld: Withheld = nothing_withheld
-        self.revisit: Revisit = revisit_freely
+        self.withheld: Withheld
+        self.revisit: Revisit
         self.errands: list[Errand] = []
         self.note = Note(name, settings.record_seed.get_secret_value())
         self._arrived = ""
@@ -268,9 +259,9 @@ def create_service(
     *,
     tasks: Tasks,
     decisions: Decisions,
+    withheld: Withheld,
+    revisit: Revisit,
     listeners: Mapping[str, Listener] | None = None,
-    withheld: Withheld = nothing_withheld,
-    revisit: Revisit = revisit_freely,
     phases: Phases | None = None,
 ) -> FastAPI:
     """Build the application: business routes under /api/v1, what peers and operators need beside them."""

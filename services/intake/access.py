@@ -1,20 +1,17 @@
 """Who may see an application, how a command takes hold of one, and what is recorded of those who read it."""
 
-import json
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import anyio.from_thread
 from sqlalchemy import ColumnElement, Select, and_, false, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer, undefer
 
 from kernel.identity import Principal
 from kernel.problems import absent
-from kernel.requests import Transaction
+from kernel.requests import Transaction, check_unnamed
 from regulation import edition, lifecycle
 from regulation.calendar import day
 from regulation.conduct import check_undertaking
@@ -25,7 +22,6 @@ from services.intake.tables import (
     Disqualified,
     FrozenVersion,
     Organisation,
-    Reading,
     Recusal,
     Supervisor,
     Undertaking,
@@ -33,7 +29,6 @@ from services.intake.tables import (
 )
 
 ENDED = ("closed", "cancelled")
-READ_ONCE_IN = timedelta(minutes=15)
 WITH_BOTH = (
     select(Application, Cycle, Organisation)
     .join(Cycle)
@@ -72,13 +67,18 @@ def check_watching(transaction: Transaction, person: Principal, cycle: UUID) -> 
         raise absent()
 
 
-def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
-    """Give the ids of the organisations that a supervisor is recused from, and of their applications; absent to who sits in no group."""
-    if transaction.session.scalar(watched(transaction, supervisor).limit(1)) is None:
-        raise absent()
-    codes = transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == supervisor.person)).all()
+def recused_from(transaction: Transaction, person: str) -> Collection[str]:
+    """Give the ids of the organisations that a person is recused from, and of their applications (2.4.5)."""
+    codes = transaction.session.scalars(select(Recusal.credit_code).where(Recusal.person == person)).all()
     applications = transaction.session.scalars(select(Application.id).where(Application.credit_code.in_(codes)))
     return {*codes, *map(str, applications)}
+
+
+def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
+    """Give what the record tells a supervisor nothing of; there is no record for who sits in no group (7.1)."""
+    if transaction.session.scalar(watched(transaction, supervisor).limit(1)) is None:
+        raise absent()
+    return recused_from(transaction, supervisor.person)
 
 
 def may_see(transaction: Transaction, person: Principal) -> ColumnElement[bool]:
@@ -106,11 +106,14 @@ def find(transaction: Transaction, application: UUID) -> Application:
     return row[0]
 
 
-def revisit(transaction: Transaction, answer: bytes) -> None:
-    """Raise the 404 of what never was where the caller may no longer know of an application that a stored answer is about."""
+def revisit(transaction: Transaction, person: Principal, answer: Mapping[str, Any]) -> None:
+    """Raise what a read would where the caller may no longer know of an application that a stored answer is about (2.4.5, 7.6)."""
+    if person.role != "applicant":
+        if transaction.session.get(Disqualified, person.person) is not None:
+            check_undertaking(None, disqualified=True)
+        check_unnamed(transaction, answer, recused_from(transaction, person.person))
     named = [transaction.request.path_params.get("application")]
-    items = json.loads(answer or b"{}").get("items", [])
-    named += [one.get("application") for one in items if one.get("done")]
+    named += [one["application"] for one in answer.get("items", []) if one["done"]]
     for application in filter(None, named):
         find(transaction, UUID(application))
 
@@ -178,18 +181,8 @@ def read_dossier(transaction: Transaction, application: Application, thing: str)
 
 
 def note_reading(transaction: Transaction, subject: str, thing: str) -> None:
-    """Record that an official read something; one person reading one thing many times in 15 minutes is one event (7.6)."""
-    person = caller(transaction)
-    reading = insert(Reading).values(person=person.person, thing=f"{subject}/{thing}", at=transaction.now)
-    first = transaction.session.scalar(
-        reading.on_conflict_do_update(
-            index_elements=[Reading.person, Reading.thing],
-            set_={"at": transaction.now},
-            where=Reading.at <= transaction.now - READ_ONCE_IN,
-        ).returning(Reading.person)
-    )
-    if first is not None:
-        transaction.record("dossier.read", subject, clause="7.6", facts={"thing": thing})
+    """Record that an official reads something, each time they do (7.6)."""
+    transaction.record("dossier.read", subject, clause="7.6", facts={"thing": thing})
 
 
 def latest(transaction: Transaction, application: Application) -> FrozenVersion:

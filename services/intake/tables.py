@@ -280,7 +280,7 @@ class Honour(Base):
 
 
 class Reading(Base):
-    """When a person's reading of a thing was last recorded: once in fifteen minutes is enough."""
+    """When a reading was last recorded, while once in fifteen minutes was enough: a program of the release before may still ask."""
 
     __tablename__ = "reading"
 

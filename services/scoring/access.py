@@ -167,13 +167,18 @@ def check_watching(transaction: Transaction, reader: Principal, cycle: UUID | No
         raise absent()
 
 
-def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
-    """Give the ids of the organisations that a supervisor is recused from, of their applications and sheets."""
-    check_watching(transaction, supervisor)
-    codes = {one.organisation for one in recusals_of(transaction.session, [supervisor.person])}
-    applications = transaction.session.scalars(select(Dossier.application).where(Dossier.credit_code.in_(codes))).all()
-    sheets = transaction.session.scalars(select(Sheet.id).join(Round, Round.id == Sheet.round).where(Round.application.in_(applications)))
+def recused_from(session: Session, person: str) -> Collection[str]:
+    """Give the ids of the organisations that a person is recused from, of their applications and sheets (2.4.5)."""
+    codes = {one.organisation for one in recusals_of(session, [person])}
+    applications = session.scalars(select(Dossier.application).where(Dossier.credit_code.in_(codes))).all()
+    sheets = session.scalars(select(Sheet.id).join(Round, Round.id == Sheet.round).where(Round.application.in_(applications)))
     return {*codes, *map(str, applications), *map(str, sheets)}
+
+
+def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:
+    """Give what the record tells a supervisor nothing of; there is no record for who sits in no group (7.1)."""
+    check_watching(transaction, supervisor)
+    return recused_from(transaction.session, supervisor.person)
 
 
 def panel_for_member(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[Panel, Cycle]:

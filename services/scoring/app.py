@@ -33,6 +33,7 @@ from services.scoring.decisions import decisions
 from services.scoring.diagnostics import endpoints as diagnostics
 from services.scoring.draw import endpoints as draw
 from services.scoring.news import LISTENERS
+from services.scoring.replay import revisit
 from services.scoring.tasks import tasks
 
 questions = router("internal")
@@ -69,7 +70,7 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
     service = Service("scoring", settings, transports)
     routers = [act.routes for act in ACTS]
     app = create_service(
-        service, "Scoring", routers, tasks=tasks, decisions=decisions, listeners=LISTENERS, withheld=withheld, revisit=sheet.revisit
+        service, "Scoring", routers, tasks=tasks, decisions=decisions, listeners=LISTENERS, withheld=withheld, revisit=revisit
     )
     app.include_router(questions, include_in_schema=False)
     app.include_router(bundle, include_in_schema=False)

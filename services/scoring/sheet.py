@@ -32,9 +32,7 @@ from services.scoring import rounds, tables
 from services.scoring.access import (
     admitted,
     check_sworn,
-    dossier_of,
     not_recused,
-    panel_for,
     phase_of,
     rubric_of,
     seated,
@@ -169,20 +167,6 @@ def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False)
     check_panel_access(phase_of(transaction, cycle))
     check_sworn(given_at, is_out=is_out)
     return sheet, found, panel, dossier, cycle
-
-
-def revisit(transaction: Transaction, _answer: bytes) -> None:
-    """Raise what a read would where the caller's sheet, panel or dossier, which a stored answer is about, is closed to them now."""
-    caller, given = transaction.actor, transaction.request.path_params
-    if caller is None or "id" not in given:
-        return
-    path = transaction.request.url.path
-    if "/sheets/" in path:
-        own(transaction, UUID(given["id"]), caller.person)
-    elif "/panels/" in path:
-        panel, _ = panel_for(transaction, UUID(given["id"]), caller)
-        if "application" in given:
-            dossier_of(transaction, panel, UUID(given["application"]), caller.person)
 
 
 def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:

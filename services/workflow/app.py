@@ -37,6 +37,7 @@ from services.workflow.decisions import decisions
 from services.workflow.news import LISTENERS
 from services.workflow.objection import endpoints as objection
 from services.workflow.record import questions, withheld
+from services.workflow.replay import revisit
 from services.workflow.revocation import endpoints as revocation
 from services.workflow.tasks import tasks
 
@@ -81,6 +82,7 @@ def create(settings: Settings, transports: Transports | None = None) -> FastAPI:
         decisions=decisions,
         listeners=LISTENERS,
         withheld=withheld,
+        revisit=revisit,
         phases=phases,
     )
     service.errands.append(webhook.errand(service))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from kernel.identity import Peer, Principal
 from kernel.problems import absent
@@ -22,14 +23,18 @@ def kept_from(transaction: Transaction, person: str) -> Collection[str] | None:
     seats = session.scalars(select(Supervisor).join(Cycle).where(Supervisor.person == person, Cycle.phase.not_in(ENDED))).all()
     if not any(serves(transaction, seat) for seat in seats):
         return None
-    codes = session.scalars(select(Recusal.credit_code).where(Recusal.person == person)).all()
-    theirs = [
+    return theirs(session, session.scalars(select(Recusal.credit_code).where(Recusal.person == person)).all())
+
+
+def theirs(session: Session, codes: Collection[str]) -> Collection[str]:
+    """Give the ids of organisations, and of what is theirs here."""
+    owned = [
         key
         for one in (Contender, Objection, Award, ExternalHonour)
         for key in session.scalars(select(one.id).where(one.credit_code.in_(codes)))
     ]
-    cases = session.scalars(select(RevocationCase.id).where(RevocationCase.award_id.in_(theirs)))
-    return {*codes, *map(str, theirs), *map(str, cases)}
+    cases = session.scalars(select(RevocationCase.id).where(RevocationCase.award_id.in_(owned)))
+    return {*codes, *map(str, owned), *map(str, cases)}
 
 
 def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:

@@ -163,7 +163,7 @@ def test_a_registered_organisation_is_pending_until_its_township_verifies(award:
     code, township = "91330703MA28E3QW5E", "330703101"
     form = {"credit_code": code, "organisation": "某公司", "township": township, "login": a_login(), "password": PASSWORD, "name": "王某"}
     wrong = anyone.post("/auth/registrations", json={**form, "credit_code": code[:-1] + "0"})
-    assert (wrong.status_code, wrong.json()["clause"]) == (409, "3.1")
+    assert (wrong.status_code, wrong.json()["clause"], "“E”" in wrong.json()["detail"]) == (409, "3.1", True)
     first = anyone.post("/auth/registrations", json=form)
     assert first.status_code == 201, first.text
     squatter = anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()
@@ -186,6 +186,25 @@ def test_a_registered_organisation_is_pending_until_its_township_verifies(award:
     assert anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()["code"] == "organisation_registered"
 
 
+def test_a_stored_answer_is_given_again_only_in_the_same_capacity_and_about_who_may_be_seen(award: Award, anyone: Caller) -> None:
+    form = {"credit_code": credit_code(92), "organisation": "某社", "township": "330703101", "password": PASSWORD, "name": "王某"}
+    account = anyone.post("/auth/registrations", json={**form, "login": a_login()}).json()["account"]
+    path, key = f"/accounts/{account}/verification", {"Idempotency-Key": "verified-once"}
+    with award.client("endorser", "clerk-92", body="330703101") as here, award.client("endorser", "clerk-92", body="330703102") as there:
+        first, again = (here.post(path, headers=key) for _ in range(2))
+        assert (first.status_code, again.json(), again.headers["idempotent-replayed"]) == (200, first.json(), "true")
+        moved = there.post(path, headers=key)
+        assert (moved.status_code, moved.json()["code"]) == (422, "idempotency_key_reused")
+        at_the_database(award, "update registration set township = '330703102' where account_id = %s::uuid", account)
+        assert here.post(path, headers=key).status_code == 404
+    colleague = {"credit_code": credit_code(92), "login": a_login(), "name": "李某"}
+    with award.client("committee", "clerk-92", duties=["office"]) as clerk:
+        joined, again = (clerk.post("/accounts/colleagues", json=colleague, headers=key).json()["account"] for _ in range(2))
+        assert joined == again
+        at_the_database(award, "insert into recusal (person, credit_code) values ('clerk-92', %s)", credit_code(92))
+        assert clerk.post("/accounts/colleagues", json=colleague, headers=key).status_code == 404
+
+
 def test_a_second_person_joins_by_the_first_one_s_word_or_the_office_s(award: Award, anyone: Caller, office: Caller) -> None:
     code = "91330703MA00000900"
     form = {"credit_code": code, "organisation": "某社", "township": "330703101", "login": a_login(), "password": PASSWORD, "name": "王某"}
@@ -197,6 +216,8 @@ def test_a_second_person_joins_by_the_first_one_s_word_or_the_office_s(award: Aw
     verified = bearer(sign_in(anyone, form["login"]).json()["access_token"])
     elsewhere = {**colleague, "credit_code": "91110000600037341L"}
     assert anyone.post("/accounts/colleagues", json=elsewhere, headers=verified).status_code == 404
+    alone = anyone.post("/auth/registrations", json={**form, "login": colleague["login"]})
+    assert alone.json()["code"] == "organisation_registered"
     second = anyone.post("/accounts/colleagues", json=colleague, headers=verified)
     assert second.status_code == 201, second.text
     third = office.post("/accounts/colleagues", json={**colleague, "login": a_login()}).json()
@@ -219,6 +240,35 @@ def test_a_credit_code_is_free_again_only_when_all_its_people_are_gone(anyone: C
         tag = {"If-Match": office.get(f"/accounts/{gone}").headers["etag"]}
         assert office.patch(f"/accounts/{gone}", json={"status": "disabled"}, headers=tag).status_code == 200
         assert anyone.post("/auth/registrations", json={**form, "login": a_login()}).json().get("code") == free
+
+
+def test_one_address_tries_to_register_so_often_an_hour_whatever_the_answer(award: Award, anyone: Caller) -> None:
+    form = {
+        "credit_code": credit_code(91),
+        "organisation": "某社",
+        "township": "330703101",
+        "login": a_login(),
+        "password": PASSWORD,
+        "name": "王",
+    }
+
+    def status(**given: str) -> int:
+        return anyone.post("/auth/registrations", json={**form, **given}).status_code
+
+    def had(count: int, hours_ago: int) -> None:
+        changed = "update arrival set count = %s::int, since = now() - make_interval(hours => %s::int)"
+        at_the_database(award, changed, str(count), str(hours_ago))
+
+    assert status() == 201
+    had(58, 0)
+    assert status() == 409  # the login is taken
+    assert status(login=a_login()) == 201
+    refused = anyone.post("/auth/registrations", json={**form, "login": a_login()}, headers={"Quality-Award-Address": "203.0.113.9"})
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert 3_500 < int(refused.headers["retry-after"]) <= 3_600
+    had(60, 1)
+    assert status() == 409
+    assert at_the_database(award, "select count from arrival") == [1]
 
 
 def test_a_platform_client_gets_a_token_for_its_scope_and_nothing_else(anyone: Caller, office: Caller) -> None:

@@ -10,6 +10,7 @@ from tests.intake.applicants import (
     DRAFTING,
     ENDORSED,
     FILING,
+    ORGANISATION,
     PDF,
     SCREENING,
     SECTIONS,
@@ -48,12 +49,31 @@ def test_only_a_legal_person_of_the_district_states_itself(intake: Intake, given
     refused(Applicant(intake.award, 1).state_organisation(**given), code, "3.1")
 
 
-def test_a_credit_code_has_the_right_check_character(intake: Intake) -> None:
-    wrong = "91330703MA00000901"
-    client = intake.award.client("applicant", org=wrong)
-    body = ok(Applicant(intake.award, 2).state_organisation())
-    stated = {name: body[name] for name in body if name not in {"credit_code", "version", "actions"}}
-    refused(client.put(f"/organisations/{wrong}", json=stated, headers={"If-Match": '"0"'}), "credit_code_check_character", "3.1")
+@pytest.mark.parametrize(("code", "right"), [("91330703MA00000901", "0"), ("N2330703MF0000013U", "T")])
+def test_a_wrong_check_character_is_told_which_is_right(intake: Intake, code: str, right: str) -> None:
+    client = intake.award.client("applicant", org=code)
+    answer = client.put(f"/organisations/{code}", json=ORGANISATION, headers={"If-Match": '"0"'})
+    refused(answer, "credit_code_check_character", "3.1")
+    assert f"“{right}”" in answer.json()["detail"]
+
+
+def test_a_rural_collective_states_itself_by_its_code(intake: Intake) -> None:
+    code = "N2330703MF0000013T"
+    client = intake.award.client("applicant", org=code)
+    assert ok(client.put(f"/organisations/{code}", json=ORGANISATION, headers={"If-Match": '"0"'}))["credit_code"] == code
+
+
+def test_an_industry_is_stated_at_any_level_and_the_whole_profile_is_kept(intake: Intake) -> None:
+    applicant = Applicant(intake.award, 2)
+    for industry in ("C", "C34", "C342", "C3421"):
+        assert ok(applicant.state_organisation(industry=industry))["industry"] == industry
+    refused(applicant.state_organisation(industry="C3420"), "industry_unknown", "3.1")
+    refusals: list[dict[str, Any]] = [{"size": "huge"}, {"contacts": []}, {"name": ""}, {"registered_on": "2023-02-30"}]
+    for wrong in refusals:
+        assert applicant.state_organisation(**wrong).status_code == 422
+    kept = ok(applicant.client.get(f"/organisations/{applicant.code}"))
+    contact = {"name": "方志远", "telephone": "0579-82190000", "position": "", "email": None}
+    assert {name: kept[name] for name in ORGANISATION} == ORGANISATION | {"contacts": [contact]}
 
 
 def test_an_organisation_is_its_own_and_the_office_s_to_read(intake: Intake) -> None:
@@ -90,6 +110,18 @@ def test_one_organisation_has_one_application_a_cycle(intake: Intake) -> None:
     refused(applicant.start(intake.cycle), "second_application", "3.1")
     ok(applicant.client.post(f"{applicant.path}/withdrawal", json={"reason": "计划调整。"}))
     assert ok(applicant.start(intake.cycle))["state"] == "draft"
+
+
+def test_a_stored_answer_is_not_for_who_acts_for_another_organisation_now(intake: Intake) -> None:
+    applicant, other = Applicant(intake.award, 8), Applicant(intake.award, 9)
+    ok(applicant.state_organisation())
+    sought = {"cycle": intake.cycle, "awards": ["quality"], "field": "production"}
+    key = {"Idempotency-Key": "started-for-one"}
+    assert ok(applicant.client.post("/applications", json=sought, headers=key)) == ok(
+        applicant.client.post("/applications", json=sought, headers=key)
+    )
+    moved = intake.award.client("applicant", applicant.person, org=other.code)
+    assert moved.post("/applications", json=sought, headers=key).json()["code"] == "idempotency_key_reused"
 
 
 def test_an_incomplete_application_is_not_submitted(intake: Intake) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.intake.applicants import DRAFTING, ENDORSED, FILING, SECTIONS, Applicant, Intake, absent, indicators
+from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SECTIONS, Applicant, Intake, absent, indicators
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
 
@@ -87,6 +87,79 @@ def test_what_the_form_does_not_take_is_refused_by_its_place(intake: Intake, sec
         ok(applicant.start(intake.cycle))
     answer = applicant.save(section, content)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
+
+
+@pytest.mark.parametrize(
+    ("number", "section", "content"),
+    [
+        (111, "overview", {"summary": "长" * 3000}),
+        (112, "self_assessment", dict.fromkeys(PARTS[:6], "长" * 4286) | {PARTS[6]: "长" * 4284}),
+    ],
+)
+def test_a_text_may_be_as_long_as_the_form_says(intake: Intake, number: int, section: str, content: dict[str, str]) -> None:
+    applicant = Applicant(intake.award, number)
+    ok(applicant.state_organisation())
+    ok(applicant.start(intake.cycle))
+    assert ok(applicant.save(section, content))["content"] == content
+
+
+def test_the_form_asks_for_figures_certificates_awards_and_results_of_every_kind(intake: Intake) -> None:
+    form = ok(intake.award.client().get("/forms/jindong-2022"))
+    schemas = {section["name"]: section["content_schema"]["properties"] for section in form["sections"]}
+
+    def row(section: str, rows: str = "items") -> dict[str, Any]:
+        columns: dict[str, Any] = schemas[section][rows]["items"]["properties"]
+        return columns
+
+    def keys(choice: dict[str, Any]) -> list[str]:
+        return [one["const"] for one in choice["oneOf"]]
+
+    units = {name: column.get("x-unit") for name, column in row("indicators", "years").items()}
+    in_yuan = ("assets", "revenue", "profit", "tax_paid", "sales", "research")
+    assert {name: units[name] for name in in_yuan} == dict.fromkeys(in_yuan, "元")
+    assert {"land_mu", "labour_productivity", "quality_loss_rate", "new_product_share", "energy_use"} <= {
+        name for name in units if units[name]
+    }
+    assert (units["land_mu"], schemas["indicators"]["years"]["minItems"]) == ("亩", 3)
+    indicator = row("products")["indicators"]["items"]["properties"]
+    assert {"indicator", "own", "domestic", "international"} <= indicator.keys()
+    assert {"number", "issuer", "issued_on", "valid_until"} <= row("certificates").keys()
+    assert keys(row("certificates")["kind"])[:6] == [
+        "quality", "environment", "occupational_health", "pinzi_brand", "patent_demonstration", "high_tech",
+    ]  # fmt: skip
+    assert keys(row("earlier_awards")["level"]) == ["national", "provincial", "city", "district", "other"]
+    assert form["innovation_fields"] == ["management", "standards", "brand", "intellectual_property"]
+    assert row("innovation", "results")["field"]["enum"] == form["innovation_fields"]
+    assert {"voluntary", "truthful"} <= schemas["declarations"].keys()
+
+
+def test_a_proof_is_wanted_until_an_attachment_proves_it_and_one_that_is_named_must_be_there(intake: Intake) -> None:
+    title = {"flag": "high_tech", "certificate": "GR202333001234"}
+    certificate = {"kind": "quality", "number": "1", "issuer": "某中心", "issued_on": "2025-01-10"}
+    applicant = intake.drafted(113, preferences={"titles": [title]}, certificates={"items": [certificate]})
+    attachments = f"{applicant.path}/attachments"
+
+    def wanted() -> dict[str, list[str]]:
+        sections = ok(applicant.client.get(f"{applicant.path}/completeness"))["sections"]
+        return {one["section"]: [lack["pointer"] for lack in one["unproved"]] for one in sections if one["unproved"]}
+
+    def added(requirement: str) -> str:
+        params = {"name": "证明.pdf", "requirement": requirement}
+        return str(ok(applicant.client.post(attachments, params=params, content=PDF))["id"])
+
+    assert wanted() == {"certificates": ["/items/0/attachment"], "preferences": ["/titles/0/attachment"]}
+    proofs = [added("3.2.5"), added("3.2.5")]
+    assert wanted() == {"certificates": ["/items/0/attachment"]}
+    assert [one["id"] for one in ok(applicant.client.get(attachments))["items"] if one["requirement"] == "3.2.5"] == proofs
+    scan = added("other")
+    ok(applicant.save("certificates", {"items": [certificate | {"attachment": scan}]}))
+    assert wanted() == {}
+    assert applicant.client.delete(f"{attachments}/{scan}").status_code == 204
+    left = lacks(ok(applicant.client.get(f"{applicant.path}/completeness")))
+    assert left == {"certificates": [("/items/0/attachment", "3.2.3")]}
+    refused(applicant.submit(), "sections_missing", "5.2")
+    ok(applicant.save("certificates", {"items": [certificate]}))
+    ok(applicant.submit())
 
 
 def test_a_section_that_the_form_does_not_have_is_absent(intake: Intake) -> None:
@@ -195,6 +268,8 @@ def test_a_return_says_what_to_correct_and_a_new_version_what_was(intake: Intake
     ]
     back_again = ok(applicant.client.get(f"{applicant.path}/versions/1/difference", params={"against": 2}))["changes"]
     assert {one["change"] for one in back_again} == {"removed", "changed"}
+    first = ok(intake.town.get(f"{applicant.path}/versions/1"))["content"]["sections"]
+    assert (first["overview"]["employees"], "certificates" in first) == (420, False)
     for nothing in ("1/difference", "3/difference", "2/difference?against=9"):
         absent(applicant.client.get(f"{applicant.path}/versions/{nothing}"))
 

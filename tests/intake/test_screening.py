@@ -1,10 +1,13 @@
+from collections import Counter
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.intake.applicants import DRAFTING, ENDORSED, FILING, PDF, SCREENING, Intake, absent, incident, indicators
 from tests.rig import Award
-from tests.workflow.committee import VOTERS, Committee, ok, refused
+from tests.workflow.committee import COUNTED, VOTERS, Committee, ok, refused
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +25,14 @@ def of_year(intake: Intake) -> dict[str, Any]:
     """The figures of the year before the cycle's."""
     year = ok(intake.office.get(f"/cycles/{intake.cycle}"))["year"]
     return indicators(year - 1)
+
+
+def confirm(intake: Intake, person: str, verification: str) -> None:
+    """Answer as the department that was asked."""
+    department = intake.award.client("endorser", person, body="dept-economy")
+    intake.swear(department)
+    reply = {"finding": "confirmed", "answer": "情况属实。", "incidents": []}
+    ok(department.put(f"/verifications/{verification}", json=reply, headers={"If-Match": '"1"'}))
 
 
 def test_the_eligible_list_closes_the_screening_once_everything_is_determined(award: Award) -> None:
@@ -96,10 +107,7 @@ def test_a_credit_repair_counts_once_the_office_accepts_it(intake: Intake, award
     asked = ok(intake.office.post(f"{applicant.path}/verifications", json=question))["id"]
     decided |= {"verification": asked}
     assert intake.settle(applicant, c_3_3_1={"repairs": [decided]}).status_code == 422
-    department = award.client("endorser", "economy-4", body="dept-economy")
-    intake.swear(department)
-    reply = {"finding": "confirmed", "answer": "信用修复属实。", "incidents": []}
-    ok(department.put(f"/verifications/{asked}", json=reply, headers={"If-Match": '"1"'}))
+    confirm(intake, "economy-4", asked)
     ok(intake.settle(applicant, c_3_3_1={"repairs": [decided]}))
     assert ok(intake.determine(applicant))["state"] == "eligible"
 
@@ -133,16 +141,24 @@ def test_whoever_is_recused_finds_nothing(intake: Intake, award: Award) -> None:
     absent(clerk.put(f"{applicant.path}/screening", json=outcomes, headers={"If-Match": '"0"'}))
 
 
-def test_a_reading_is_recorded_once_in_fifteen_minutes(intake: Intake, award: Award) -> None:
-    applicant = intake.filed(6, indicators=of_year(intake))
-    section = f"{applicant.path}/sections/overview"
-
-    for minute, expected in ((0, 1), (14, 1), (15, 2), (16, 2)):
-        award.at(f"2026-04-02T09:{minute:02}:00+08:00")
-        ok(intake.office.get(section))
-        assert len(intake.facts_of("dossier.read", f"application:{applicant.id}")) == expected
-    ok(applicant.client.get(section))
-    assert len(intake.facts_of("dossier.read", f"application:{applicant.id}")) == 2
+def test_each_reading_by_an_official_is_recorded_and_none_by_the_applicant(intake: Intake, award: Award) -> None:
+    applicant = intake.drafted(6, indicators=of_year(intake))
+    params = {"name": "证明.pdf", "requirement": "3.3.2"}
+    proof = ok(applicant.client.post(f"{applicant.path}/attachments", params=params, content=PDF))["id"]
+    ok(applicant.submit())
+    award.at(FILING)
+    ok(intake.town.post(f"{applicant.path}/endorsement", json=ENDORSED))
+    content = f"attachments/{proof}/content"
+    things = ("sections/overview", "versions/1", "attachments", "completeness", f"attachments/{proof}", content)
+    for thing in things:
+        assert applicant.client.get(f"{applicant.path}/{thing}").is_success
+    assert intake.facts_of("dossier.read", f"application:{applicant.id}") == []
+    for reader in (intake.office, intake.office, intake.town):
+        for thing in things:
+            assert reader.get(f"{applicant.path}/{thing}").is_success
+        assert reader.get(f"{applicant.path}/{content}", headers={"Range": "bytes=0-1"}).status_code == 206
+    read = Counter(facts["thing"] for facts in intake.facts_of("dossier.read", f"application:{applicant.id}"))
+    assert read == dict.fromkeys(things[:4], 3) | {f"attachments/{proof}": 9}
 
 
 def test_a_reviewer_reads_only_what_is_assigned(intake: Intake, award: Award) -> None:
@@ -188,8 +204,9 @@ def test_the_view_of_a_cycle_finds_by_every_filter(award: Award) -> None:
             cursor = {"cursor": page["next_cursor"]}
 
     question = {"body": "dept-economy", "criterion": "3.3.2", "question": "抽查有无不合格？", "due_on": "2026-04-20"}
-    ok(intake.office.post(f"{asked.path}/verifications", json=question))
-    ok(intake.settle(plain))
+    verification = ok(intake.office.post(f"{asked.path}/verifications", json=question))["id"]
+    ok(intake.settle(plain, c_3_1={"evidence": ["营业执照副本"]}))
+    assert ok(intake.office.get(f"{plain.path}/screening/3.1"))["evidence"] == ["营业执照副本"]
     ok(intake.determine(plain))
     ok(intake.settle(asked, c_3_2_6={"outcome": "fail", "reason": "列入异常名录。"}))
     everyone = {plain.id, vetoed.id, asked.id}
@@ -202,12 +219,13 @@ def test_the_view_of_a_cycle_finds_by_every_filter(award: Award) -> None:
     assert seen(finding="refused", criterion="3.1") == set()
     assert seen(outcome="fail") == {asked.id}
     assert seen(outcome="none") == {vetoed.id}
-    assert seen(asked="asked", criterion="3.3.2") == {asked.id}
-    assert seen(asked="asked", criterion="3.3.1") == set()
+    assert (seen(asked="asked", criterion="3.3.2"), seen(asked="asked", criterion="3.3.1")) == ({asked.id}, set())
     award.at("2026-04-21T00:00:00+08:00")
     assert (seen(asked="asked"), seen(asked="overdue")) == (set(), {asked.id})
     (told,) = ok(intake.office.get(f"{asked.path}/screening/3.3.2"))["verifications"]
     assert (told["standing"], told["due_on"]) == ("overdue", "2026-04-20")
+    confirm(intake, "economy-9", verification)
+    assert (seen(asked="overdue"), seen(asked="answered")) == (set(), {asked.id})
     ok(intake.determine(asked))
     ineligible = asked.read()["determination"]
     assert ineligible["reasons"] == [{"clause": "3.2.6", "reason": "列入异常名录。"}]
@@ -247,20 +265,6 @@ def test_a_department_reads_the_criterion_it_was_asked_and_its_evidence_alone(in
     assert list(ok(department.get("/verifications", params={"standing": "overdue"}))["items"]) == []
 
 
-def test_what_is_found_out_later_reopens_nothing_here(award: Award) -> None:
-    award.at(DRAFTING)
-    intake = Intake(award, 2043)
-    applicant = intake.filed(80, indicators=of_year(intake))
-    award.at(SCREENING)
-    ok(intake.settle(applicant))
-    ok(intake.determine(applicant))
-    ok(intake.close())
-    question = {"body": "dept-economy", "criterion": "3.3.1", "question": "有无事故？", "due_on": "2026-05-20"}
-    refused(intake.settle(applicant, c_3_3_1={"outcome": "fail", "reason": "新发现事故。"}), "wrong_phase", "5.3.1")
-    refused(intake.office.post(f"{applicant.path}/verifications", json=question), "wrong_phase", "5.3.1")
-    refused(intake.determine(applicant), "wrong_phase", "5.3.1")
-
-
 def test_what_is_found_out_later_disqualifies_by_the_committee_s_ruling_alone(award: Award) -> None:
     award.at(DRAFTING)
     intake = Intake(award, 2044)
@@ -291,3 +295,50 @@ def test_what_is_found_out_later_disqualifies_by_the_committee_s_ruling_alone(aw
     assert (found.read()["state"], other.read()["state"]) == ("disqualified", "eligible")
     assert len(intake.facts_of("application.disqualified", f"application:{found.id}")) == 1
     refused(intake.determine(found), "wrong_state", "5.3.1")
+
+
+def test_what_is_found_out_later_reopens_nothing_here_and_the_committee_takes_the_review_back(award: Award) -> None:
+    award.at(DRAFTING)
+    intake = Intake(award, 2045)
+    applicant = intake.filed(83, indicators=of_year(intake))
+    award.at(SCREENING)
+    ok(intake.settle(applicant))
+    ok(intake.determine(applicant))
+    ok(intake.close())
+    question = {"body": "dept-economy", "criterion": "3.3.1", "question": "有无事故？", "due_on": "2026-05-20"}
+    failed = {"outcome": "fail", "reason": "新发现事故。"}
+
+    def reopens_nothing() -> None:
+        refused(intake.settle(applicant, c_3_3_1=failed), "wrong_phase", "5.3.1")
+        refused(intake.office.post(f"{applicant.path}/verifications", json=question), "wrong_phase", "5.3.1")
+        refused(intake.determine(applicant), "wrong_phase", "5.3.1")
+        refused(intake.close(), "wrong_state", "5.3.1")
+
+    reopens_nothing()
+    committee, panel = Committee(award), str(uuid4())
+    for voter in VOTERS:
+        committee.tell("undertaking.given", person=voter, cycle=intake.cycle)
+    early = {"kind": "reopening", "title": "退回", "text": "补充资格审查。"}
+    assert intake.office.post(f"/cycles/{intake.cycle}/motions", json=early).json()["clause"] == "2.1.2"
+    seats = {"name": "一组", "leader": "r-1", "members": ["r-1", "r-2", "r-3"], "applications": [applicant.id]}
+    committee.tell("panel.formed", cycle=intake.cycle, panel=panel, **seats)
+    result = {"application": applicant.id, "numerator": 14000, "denominator": 1, **COUNTED}
+    reported = {"stage": "material", "report": "报告", "recommended": [applicant.id], "results": [result]}
+    committee.tell("panel.reported", cycle=intake.cycle, panel=panel, **reported)
+    ok(intake.office.post(f"/cycles/{intake.cycle}/shortlist", json={}))
+
+    def stands() -> tuple[str, str, str]:
+        intake.hear()
+        read = applicant.read()
+        return read["state"], read["phase"], read["stage"]
+
+    def reopen(yes: int) -> httpx.Response:
+        motion = committee.decide(intake.cycle, "reopening", yes=yes, text="材料评审有误。")
+        return intake.office.post(f"/cycles/{intake.cycle}/reopening", json={"motion": motion["id"]})
+
+    assert stands() == ("eligible", "site_review", "shortlisted")
+    refused(reopen(1), "motion_not_passed", "2.1.2")
+    assert stands() == ("eligible", "site_review", "shortlisted")
+    assert ok(reopen(5))["entered"] == "material_review"
+    assert stands() == ("eligible", "material_review", "eligible")
+    reopens_nothing()

@@ -76,6 +76,9 @@ def test_who_is_disqualified_in_one_place_is_out_everywhere(intake: Intake, awar
     clerk = award.client("committee", account["id"], duties=["office"])
     intake.swear(clerk)
     ok(clerk.get(f"{applicant.path}/sections/overview"))
+    stated = {"code": "dept-water", "zh": "区水务局", "en": "District Bureau of Water", "sections": []}
+    key = {"Idempotency-Key": "stated-before"}
+    assert ok(clerk.post("/endorsing-bodies", json=stated, headers=key)) == ok(clerk.post("/endorsing-bodies", json=stated, headers=key))
     sanction = {"kind": "disqualification", "reason": "泄露申报组织的商业秘密。"}
     ok(intake.office.post(f"/accounts/{account['id']}/sanctions", json=sanction))
     version = intake.office.get(f"/accounts/{account['id']}").headers["etag"]
@@ -83,6 +86,7 @@ def test_who_is_disqualified_in_one_place_is_out_everywhere(intake: Intake, awar
     intake.hear()
     again = award.client("committee", account["id"], duties=["office"])
     refused(again.get(f"{applicant.path}/sections/overview"), "disqualified_from_review", "7.6")
+    refused(again.post("/endorsing-bodies", json=stated, headers=key), "disqualified_from_review", "7.6")
     assert ok(again.get("/panels"))["items"] == []
     refused(again.get("/objections", params={"cycle": intake.cycle}), "disqualified_from_review", "7.6")
 

@@ -20,7 +20,7 @@ def year(award: Award) -> Year:
     made = Year(award, 2026)
     made.appoint(*TEAM, "fourth", "spare", leaders=["leader"])
     made.undertake(*TEAM, "fourth", "spare")
-    made.close_screening(12)
+    made.close_screening(14)
     return made
 
 
@@ -171,6 +171,31 @@ def test_a_recusal_withdraws_the_sheet_and_a_replacement_scores_blind(year: Year
     [result] = made.json()["results"]
     assert (result["numerator"], result["denominator"], result["points"]) == (37000, 3, "616.66")
     assert [one["why"] for one in result["not_counted"]] == ["recused"]
+
+
+def test_a_stored_answer_is_given_again_only_to_who_could_read_it_now(award: Award, year: Year, fresh: tuple[str, str]) -> None:
+    panel, application = fresh
+    third, sheet = year.client("third"), year.sheet("third", application)
+    assert year.rate("third", sheet).status_code == 200
+    handed_in = ("POST", f"/sheets/{sheet}/submission", {"headers": {"Idempotency-Key": f"handed-in-{sheet}"}})
+    recusal = {"person": year.person("third"), "application": application, "reason": "利益关系"}
+    recused = ("POST", f"/panels/{panel}/recusals", {"json": recusal, "headers": {"Idempotency-Key": f"recused-{sheet}"}})
+    clerk = award.client("committee", f"repeater-{year.mark}", duties=["office"])
+    undertaken = ("POST", "/me/undertakings", {"json": {"cycle": year.id}, "headers": {"Idempotency-Key": f"sworn-{year.mark}"}})
+    other = next(one for one in year.codes if one not in year.used)
+    year.used.add(other)
+    form = {"json": year.panel_body(TEAM, [other]), "headers": {"Idempotency-Key": f"formed-{other}"}}
+    formed = ("POST", "/panels", form)
+    for caller, (method, path, given) in ((third, handed_in), (third, recused), (clerk, undertaken), (clerk, formed)):
+        first, again = (caller.request(method, path, **given) for _ in range(2))
+        assert (first.is_success, again.json(), "idempotent-replayed" in again.headers) == (True, first.json(), True), first.text
+    interest = {"credit_code": year.codes[other], "kind": "kinship", "reason": "配偶任职"}
+    assert clerk.put("/me/interests", json={"interests": [interest]}).status_code == 200
+    assert is_absent(third.request(handed_in[0], handed_in[1], **handed_in[2]))
+    assert is_absent(clerk.request(formed[0], formed[1], **formed[2]))
+    assert clerk.request(undertaken[0], undertaken[1], **undertaken[2]).status_code == 201
+    year.tell("gateway", "account.sanctioned", person=f"repeater-{year.mark}", kind="disqualification")
+    assert refusal(clerk.request(undertaken[0], undertaken[1], **undertaken[2])) == (409, "disqualified_from_review", "7.6")
 
 
 def test_a_consensus_beyond_the_spread_needs_its_reason(year: Year, fresh: tuple[str, str]) -> None:

@@ -63,7 +63,7 @@ class Year:
         for overseer in (self.office, self.supervisor):
             assert overseer.post("/me/undertakings", json={"cycle": self.id}).status_code == 201
 
-    def tell(self, sender: str, kind: str, **facts: object) -> None:
+    def tell(self, sender: str, kind: str, /, **facts: object) -> None:
         """Bring scoring a letter, as the relay of a peer does."""
         letter = {"id": str(new_id()), "at": "2026-03-01T09:00:00+08:00", "kind": kind, "subject": "test", "actor": None, "facts": facts}
         answer = asyncio.run(self._ask(sender, "POST", "/internal/events", json=letter))

@@ -160,7 +160,7 @@ def test_the_supervision_group_reads_its_reads_are_recorded_and_its_access_ends_
     with engine.connect() as database:
         things = database.execute(text("select facts->>'thing' from event where kind = 'supervisor.read'")).scalars().all()
     engine.dispose()
-    assert things.count(f"/api/v1{path}") == 1
+    assert things.count(f"/api/v1{path}") == 3
     body = {"cycle": year.cycle, "text": "评审员迟到", "sanction": {"person": "r1", "measure": "warning"}}
     finding = ok(supervisor.post("/findings", json=body))["id"]
     refused(year.office.post(f"/findings/{finding}/answer", json={"answer": "已知悉"}), "sanction_unanswered", "7.6")

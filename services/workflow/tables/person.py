@@ -1,4 +1,4 @@
-"""What is known of persons and departments from the peers, and what supervisors have read."""
+"""What is known of persons and departments from the peers."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -47,7 +47,7 @@ class Department(Base):
 
 
 class Reading(Base):
-    """When a supervisor's reading of a thing was last recorded: once in fifteen minutes is enough."""
+    """When a reading was last recorded, while once in fifteen minutes was enough: a program of the release before may still ask."""
 
     __tablename__ = "reading"
 
