@@ -82,7 +82,7 @@ class Programs:
         assert self.is_running(name), (self._folder / f"{name}.log").read_text()[-2000:]
         try:
             return httpx.get(f"{self.url(name)}/readyz", trust_env=False).is_success
-        except httpx.ConnectError:
+        except httpx.TransportError:
             return False
 
     def signal(self, name: ServiceName, what: signal.Signals) -> None:
