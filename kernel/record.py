@@ -36,22 +36,21 @@ def write_event(
     """
     event_id = new_id()
     rfc8785.dumps(dict(facts))
-    session.execute(
-        insert(event).values(
-            id=event_id,
-            at=at,
-            recorded_at=wall(),
-            kind=kind,
-            subject=subject,
-            actor=actor,
-            role=role,
-            clause=clause,
-            facts=dict(facts),
-            request_id=request_id,
-            told=list(told),
-        )
+    written = insert(event).values(
+        id=event_id,
+        at=at,
+        recorded_at=wall(),
+        kind=kind,
+        subject=subject,
+        actor=actor,
+        role=role,
+        clause=clause,
+        facts=dict(facts),
+        request_id=request_id,
+        told=list(told),
     )
-    session.execute(insert(unsequenced).values(event_id=event_id))
+    one = written.returning(event.c.id).cte("written")  # one way to the database and back for both rows
+    session.execute(insert(unsequenced).from_select(["event_id"], select(one.c.id)))
     return event_id
 
 
