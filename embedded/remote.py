@@ -241,5 +241,5 @@ def bundle(
     """Write all that a year's results rest on into a file that `verify` checks: the public's, or the supervision group's."""
     door = Door(url, ca)
     with door.signed_in(login, code, "supervisor") if login else door.called() as caller:
-        written(caller, f"/cycles/{cycle}/bundle", out)
+        out.write_bytes(good(caller.get(f"/cycles/{cycle}/bundle")).content)
     typer.echo(f"{out}: {out.stat().st_size} bytes; check it with `quality-award verify {out}`")
