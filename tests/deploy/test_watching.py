@@ -13,9 +13,13 @@ import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are not locked
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import create_engine, text
+from starlette.types import ASGIApp
 
+from embedded import postgres
 from kernel import clock, health
 from kernel.health import LARGEST_SKEW_SECONDS, newest_revision, obstacle
+from tests.faults.programs import eventually
 from tests.rig import Award
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -66,18 +70,16 @@ def told(award: Award) -> dict[str, set[str]]:
     httpx.get(f"{award.address}/api/v1/me", headers={"authorization": "Bearer x.y.z"}, trust_env=False)
     found: dict[str, set[str]] = {}
     for app in (award.product.door.app, *award.product.programs.values()):
-        for family in text_string_to_metric_families(award_metrics(httpx.ASGITransport(app))):
+        for family in text_string_to_metric_families(ask(app, "/metrics").text):
             for sample in family.samples:
                 found.setdefault(sample.name, set()).update(sample.labels)
     return found
 
 
-def award_metrics(transport: httpx.ASGITransport) -> str:
-    async def fetch() -> str:
-        async with httpx.AsyncClient(transport=transport, base_url="http://program") as client:
-            answer = await client.get("/metrics")
-            assert answer.is_success
-            return answer.text
+def ask(app: ASGIApp, path: str) -> httpx.Response:
+    async def fetch() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://program") as client:
+            return await client.get(path)
 
     return anyio.run(fetch)
 
@@ -171,6 +173,23 @@ def test_a_clock_apart_from_the_databases_is_named(award: Award, monkeypatch: py
         monkeypatch.setattr(health, "wall", lambda apart=timedelta(seconds=seconds): wall() + apart)
         found = obstacle(service)
         assert (found is None) if expected is None else str(found).startswith(expected)
+
+
+def test_a_program_without_its_database_is_alive_and_not_ready_until_that_is_back(award: Award, server: postgres.Server) -> None:
+    intake = award.product.programs["intake"]
+    ends = "select pg_terminate_backend(pid) from pg_stat_activity where datname = :name"
+    owner = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"alter database {award.name} allow_connections false"))
+        connection.execute(text(ends), {"name": award.name})
+        lost = ask(intake, "/readyz")
+        assert (lost.status_code, lost.json()["code"], "retry-after" in lost.headers) == (503, "not_ready", True)
+        assert "the database does not answer" in lost.json()["detail"]
+        assert ask(intake, "/livez").is_success
+        assert "\ndatabase_up 0.0" in ask(intake, "/metrics").text
+        connection.execute(text(f"alter database {award.name} allow_connections true"))
+    owner.dispose()
+    eventually(lambda: ask(intake, "/readyz").is_success)
 
 
 def test_readiness_answers_at_the_door_and_liveness_asks_nobody(award: Award) -> None:

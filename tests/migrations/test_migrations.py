@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -93,3 +96,24 @@ def test_a_service_cannot_look_into_another_schema(server: postgres.Server, kept
     with service.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
         connection.execute(text(f"select * from {other}.event"))  # noqa: S608 - a name of ours
     service.dispose()
+
+
+def test_a_program_that_awaits_its_schema_goes_on_once_that_is_migrated_and_no_sooner(server: postgres.Server, kept: Secrets) -> None:
+    name = f"awaited_{uuid4().hex[:8]}"
+    owner = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+    access = {
+        "QUALITY_AWARD_DATABASE_URL": server.url("intake", "", name).render_as_string(),
+        "QUALITY_AWARD_DATABASE_PASSWORD": kept.passwords["intake"],
+    }
+    command = [sys.executable, "-m", "migrations", "await", "intake"]
+    with subprocess.Popen(command, env=os.environ | access, stderr=subprocess.PIPE, text=True) as waiting:  # noqa: S603 - our own words
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline().startswith("waiting for the schema intake at revision 00")
+        assert waiting.poll() is None
+        migrated(server, name, kept)
+        assert waiting.wait(60) == 0
+    with owner.connect() as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
+    owner.dispose()
