@@ -1,288 +1,268 @@
-"""`make authorization`: the matrices, then each policy and each ownership check taken out in turn; every mutant is to be caught.
+"""`make authorization`: the matrices, then each check that decides who may taken out in turn; every such mutant is to be caught.
 
-A mutant is made while its module is imported, in a process of its own, over a copy of one world; nothing is written to disk.
+One product serves all mutants: its modules are imported with every check asking a switch (`checks`, `switch`). A first walk with every
+check in its place notes in which cells and which tests each check spoke; a mutant is put only to those, up to the first that finds it. What
+a mutant would have changed is rolled back, so that each meets the same world.
 """
 
 import argparse
-import ast
-import importlib.abc
-import importlib.machinery
 import json
+import multiprocessing
 import os
 import random
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from embedded import postgres
+from tests.authorization import switch
+from tests.authorization.checks import ROOT, Modules
+from tests.authorization.equivalent import EQUIVALENT
 
-ROOT = Path(__file__).parents[2]
-MUTATED = ("services/**/*.py", "gateway/*.py")
-ANYONE = "__import__('kernel.identity').identity.Anyone"
-TRUE = "__import__('sqlalchemy').true()"
-CHECKS = frozenset(
-    {
-        "check_insight", "check_watching", "check_secrecy", "check_secrets", "check_undertaken", "check_sworn", "check_manageable",
-        "check_other", "check_may_manage", "check_panel_access", "check_scan", "check_verifiable",
-    }
-)  # fmt: skip
-"""What is called for its refusal alone: such a call is taken out."""
-PREDICATES: Mapping[str, str] = {
-    "not_recused": TRUE, "may_see": TRUE, "seated": TRUE, "undertaken": TRUE, "admitted": TRUE,
-    "has_insight": "True", "is_supervisor": "True", "serves": "True", "has_undertaken": "True", "_assigned": "True", "has_duty": "True",
-    "hidden_from": "frozenset()", "hidden_from_caller": "frozenset()",
-}  # fmt: skip
-"""What is called to narrow what is seen: such a call gives what narrows nothing."""
-REFUSALS = frozenset({"CHAIR_ALONE", "OFFICE_ALONE", "OWN_ACCOUNT", "FORBIDDEN"})
-POLICY_MAKERS = re.compile(r"Annotated\[Principal(?: \| None)?, (?:roles|Depends\(Policy)\(")
-SECONDS = 600
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One check that is taken out: where, which, and how."""
-
-    path: str
-    line: int
-    column: int
-    what: str
-    kind: str
-    operation: str | None = None
-
-    @property
-    def module(self) -> str:
-        return self.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-
-    @property
-    def service(self) -> str:
-        return self.path.split("/")[1 if self.path.startswith("services/") else 0]
+T = TypeVar("T")
+TEMPLATE = "template_award"
+FOLDERS = ("gateway", "intake", "scoring", "workflow", "kernel")
+BESIDE = ("tests/authorization/test_recusal.py", "tests/authorization/test_policies.py", "tests/attack/test_tricks.py")
+QUIET = (
+    "-q",
+    "-x",
+    "--no-header",
+    "--tb=line",
+    "-p",
+    "no:cacheprovider",
+    "-m",
+    "not full",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
+LONGEST_SECONDS = 120
+WALK_SECONDS = 1_200
+Fork = multiprocessing.get_context("fork")
+Task = Callable[[], object]
 
 
-def name_of(call: ast.expr) -> str:
-    """Give the last name of what is called."""
-    return call.attr if isinstance(call, ast.Attribute) else call.id if isinstance(call, ast.Name) else ""
+class Recorder:
+    """Notes of every test how long it took, and which checks spoke in it."""
+
+    def __init__(self) -> None:
+        self.tests: list[tuple[str, list[int], float]] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Note one test, with what is set up for it."""
+        switch.spoke.clear()
+        began = time.monotonic()
+        yield
+        self.tests.append((item.nodeid, sorted(switch.spoke), time.monotonic() - began))
 
 
-def is_refusal(node: ast.stmt) -> bool:
-    """Tell whether a statement answers that a thing is absent, or that somebody else may do this."""
-    if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
-        return False
-    told = node.exc
-    return name_of(told.func) == "absent" or (bool(told.args) and name_of(told.args[0]) in REFUSALS)
+def files(paths: Iterable[str]) -> list[str]:
+    """Name the files of tests that mutants are put to beside the matrices: those of their own service; of the kernel's, all."""
+    services = {path.removeprefix("services/").partition("/")[0] for path in paths}
+    folders = FOLDERS if "kernel" in services else sorted(services)
+    return [*BESIDE, *sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / "tests" / folder).glob("test_*.py"))]
 
 
-def policies_in(tree: ast.Module) -> frozenset[str]:
-    """Name the policies that a module declares or takes from the kernel."""
-    own = {
-        name_of(target)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and POLICY_MAKERS.match(ast.unparse(node.value))
-        for target in node.targets
-    }
-    return frozenset(own | {"Applicant", "Endorser", "Reviewer", "Office", "Voter", "Chair", "Supervisor", "SignedIn", "Peer", "Platform"})
+def run_all(tasks: Sequence[Task], place: Path, at_once: int, seconds: float) -> list[Any]:
+    """Run tasks in processes of their own, forked from this one so that each has the product imported; gives their answers in order.
+
+    A task that ends without an answer, or takes too long, gives None.
+    """
+    answers: list[Any] = [None] * len(tasks)
+    running: dict[BaseProcess, tuple[int, float]] = {}
+    waiting = list(enumerate(tasks))[::-1]
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            number, task = waiting.pop()
+            process = Fork.Process(target=_run, args=(task, place / f"{number}"))
+            process.start()
+            running[process] = (number, time.monotonic())
+        wait([process.sentinel for process in running], timeout=1)
+        for ended, (number, began) in list(running.items()):
+            if ended.is_alive() and time.monotonic() - began > seconds:
+                ended.kill()
+            if not ended.is_alive():
+                ended.join()
+                told = place / f"{number}.json"
+                answers[number] = json.loads(told.read_text()) if told.exists() else None
+                told.unlink(missing_ok=True)
+                del running[ended]
+    return answers
 
 
-def operation_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
-    """Give the operation that a function serves, in the shape of operations.toml."""
-    for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.args:
-            path = decorator.args[0]
-            if isinstance(path, ast.Constant) and isinstance(path.value, str) and path.value.startswith("/"):
-                return f"{decorator.func.attr.upper()} {re.sub(r'{[^}]*}', '{}', path.value)}"
-    return None
+def _run(task: Task, place: Path) -> None:
+    with place.with_suffix(".log").open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    answer = task()
+    place.with_suffix(".json").write_text(json.dumps(answer))
 
 
-def mutants_in(path: str, source: str) -> Iterator[Mutant]:
-    """Find every check of a module."""
-    tree = ast.parse(source)
-    policies = policies_in(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (operation := operation_of(node)):
-            for parameter in (*node.args.args, *node.args.kwonlyargs):
-                if parameter.annotation is not None and name_of(parameter.annotation) in policies:
-                    yield Mutant(path, parameter.lineno, parameter.col_offset, ast.unparse(parameter), "policy", operation)
-        elif isinstance(node, ast.If) and len(node.body) == 1 and is_refusal(node.body[0]):
-            yield Mutant(path, node.lineno, node.col_offset, f"if {ast.unparse(node.test)}", "guard")
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name_of(node.value.func) in CHECKS:
-            yield Mutant(path, node.lineno, node.col_offset, ast.unparse(node), "check")
-        elif isinstance(node, ast.Call) and name_of(node.func) in PREDICATES:
-            yield Mutant(path, node.lineno, node.col_offset, ast.unparse(node), "predicate")
+def listened(file: str) -> object:
+    """Run one file of tests with every check in its place; gives its tests, or nothing where one failed."""
+    recorder = Recorder()
+    failed = pytest.main([*QUIET, file], plugins=[recorder]) not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    return None if failed else recorder.tests
 
 
-class Removal(ast.NodeTransformer):
-    """Takes one check out of a module's tree."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-        self.done = 0
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        here = (getattr(node, "lineno", 0), getattr(node, "col_offset", -1)) == (self.mutant.line, self.mutant.column)
-        self.generic_visit(node)
-        changed = self.changed(node) if here else None
-        if changed is None:
-            return node
-        self.done += 1
-        return ast.copy_location(changed, node)
-
-    def changed(self, node: ast.AST) -> ast.AST | None:
-        kind = self.mutant.kind
-        if kind == "policy" and isinstance(node, ast.arg):
-            return ast.arg(node.arg, ast.parse(ANYONE, mode="eval").body)
-        if kind == "guard" and isinstance(node, ast.If):
-            return ast.If(ast.Constant(value=False), node.body, node.orelse)
-        if kind == "check" and isinstance(node, ast.Expr):
-            return ast.Pass()
-        if kind == "predicate" and isinstance(node, ast.Call) and ast.unparse(node) == self.mutant.what:
-            return ast.parse(PREDICATES[name_of(node.func)], mode="eval").body
-        return None
+def put_to_tests(number: int, tests: Sequence[str]) -> bool:
+    """Run tests of one file without a check; True where one of them failed."""
+    switch.active = number
+    return pytest.main([*QUIET, *tests]) not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 
 
-class MutatingLoader(importlib.machinery.SourceFileLoader):
-    """Compiles the one module without its check."""
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Commit nothing while a check is out."""
+    from kernel.requests import Transaction  # noqa: PLC0415 - imported with its checks asking the switch
 
-    mutant: Mutant
+    commit = Transaction.commit
 
-    def source_to_code(self, data: object, path: object, *, _optimize: int = -1) -> object:  # type: ignore[override]  # typeshed's is narrower
-        """Compile the tree from which the check was taken."""
-        assert isinstance(data, bytes)
-        removal = Removal(self.mutant)
-        tree = ast.fix_missing_locations(removal.visit(ast.parse(data)))
-        assert removal.done == 1, f"{self.mutant} was found {removal.done} times"
-        assert isinstance(tree, ast.Module)
-        return compile(tree, str(path), "exec", dont_inherit=True)
+    def kept(transaction: Transaction) -> None:
+        transaction.dry_run = transaction.dry_run or switch.active is not None
+        commit(transaction)
 
-    def get_code(self, fullname: str) -> object:  # type: ignore[override]  # as above
-        """Compile anew: a cached module still has its check."""
-        path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
-
-
-class MutatingFinder(importlib.abc.MetaPathFinder):
-    """Hands the one module to the loader that mutates it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, fullname: str, path: Sequence[str] | None, _target: object = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self.mutant.module:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        assert spec is not None
-        assert spec.origin is not None
-        loader = MutatingLoader(fullname, spec.origin)
-        loader.mutant = self.mutant
-        spec.loader = loader
-        return spec
-
-
-def stages(mutant: Mutant) -> list[list[str]]:
-    """Name what is to catch a mutant, the quickest first."""
-    here = "tests/authorization"
-    if mutant.kind == "policy":
-        return [[f"{here}/test_operations.py", "-k", "each_caller_opens"]]
-    own = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / mutant.service).glob("test_*.py"))
-    walks = [f"{here}/test_relations.py"] if mutant.service != "gateway" else []
-    return [walks, [f"{here}/test_operations.py", "-k", "each_caller_opens"], [*own, f"{here}/test_recusal.py"]]
-
-
-def run_one() -> int:
-    """In a process of its own: mutate, then test; 0 where a test caught it, 1 where none did."""
-    mutant = Mutant(**json.loads(os.environ["MUTANT"]))
-    sys.meta_path.insert(0, MutatingFinder(mutant))
-    if mutant.operation:
-        os.environ["OPERATION"] = mutant.operation.replace("/api/v1", "")
-    for tests in stages(mutant):
-        if (
-            tests
-            and pytest.main(["-q", "-x", "--no-header", "--tb=line", "-p", "no:cacheprovider", *tests]) == pytest.ExitCode.TESTS_FAILED
-        ):
-            return 0
-    return 1
-
-
-def caught(mutant: Mutant, environment: Mapping[str, str]) -> bool:
-    """Run a mutant; a process that doesn't even start, or hangs, is caught as well."""
-    command = [sys.executable, "-m", "tests.authorization.mutants", "--one"]
-    given = dict(environment) | {"MUTANT": json.dumps(asdict(mutant))}
+    Transaction.commit = kept  # type: ignore[assignment,method-assign]  # for this walk alone
     try:
-        done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603 - our own words
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 1
+        yield
+    finally:
+        Transaction.commit = commit  # type: ignore[method-assign]  # as it was
 
 
-def all_mutants() -> list[Mutant]:
-    """Find them all, in order."""
-    paths = sorted(path for pattern in MUTATED for path in ROOT.glob(pattern) if not path.name.startswith("__"))
-    return [one for path in paths for one in mutants_in(str(path.relative_to(ROOT)), path.read_text())]
-
-
-def cells_of(output: str) -> int:
-    """Add up what the walks say they walked."""
-    return sum(int(found) for found in re.findall(r"(?:authorization|relations): (\d+) cells", output))
-
-
-def walked(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Walk the matrices on the product as it is; gives the cells, and how many of the tests failed."""
-    walks = ["tests/authorization/test_operations.py", "tests/authorization/test_relations.py", "tests/authorization/test_policies.py"]
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-m", "full or not full", "--timeout", "600", *walks]
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    failed = re.search(r"(\d+) failed", done.stdout)
-    if done.returncode:
-        sys.stderr.write(done.stdout[-6000:])
-    return cells_of(done.stdout), int(failed[1]) if failed else int(done.returncode != 0)
-
-
-def authorize(sample: int | None, at_once: int, only: str | None) -> int:
-    """Walk, then mutate; prints the figures as one JSON line, and gives 1 where something leaked or survived."""
-    from embedded.product import kept_secrets, migrated  # noqa: PLC0415 - a mutant's process must not have the product imported yet
+def walked(place: Path, wanted: Iterable[int]) -> object:
+    """Build the world, walk the matrices with every check in its place, then put each mutant to the cells in which its check spoke."""
+    from tests import rig  # noqa: PLC0415 - as above
+    from tests.authorization.test_operations import Walk, cells  # noqa: PLC0415 - same
+    from tests.authorization.test_relations import Stage, commands, lists, reads  # noqa: PLC0415 - same
     from tests.authorization.world import stand  # noqa: PLC0415 - same
 
+    server, kept = standing()
+    database, world = stand(server, TEMPLATE, kept, place / "world")
+    with rig.running(server, TEMPLATE, kept, place / "bare") as bare, rig.running(server, database, kept, place / "world") as award:
+        bare.at("2026-03-20T09:00:00+08:00")
+        stage = Stage(award, world)
+        walk = Walk(bare)
+        every = [*(cell for caller in walk.clients for cell in cells(walk, caller)), *reads(stage), *lists(stage), *commands(stage)]
+        spoke: list[frozenset[int]] = []
+        wrong = []
+        for cell in every:
+            switch.spoke.clear()
+            wrong.append(cell())
+            spoke.append(frozenset(switch.spoke))
+        caught = set()
+        with rolled_back():
+            for number in wanted:
+                switch.active = number
+                where = [place for place, numbers in enumerate(spoke) if number in numbers and wrong[place] is None]
+                if any(every[place]() is not None for place in where):
+                    caught.add(number)
+        switch.active = None
+    return {"cells": len(every), "wrong": [said for said in wrong if said is not None], "caught": sorted(caught)}
+
+
+def standing() -> tuple[postgres.Server, Any]:
+    """Give the server that stands for this run, and its secrets."""
+    from embedded.product import kept_secrets  # noqa: PLC0415 - as above
+
+    folder = Path(os.environ["AWARD_SERVER"])
+    return postgres.Server(folder / "socket", (folder / "password").read_text().strip()), kept_secrets(folder.parent)
+
+
+def migrate() -> object:
+    """Make the template."""
+    from embedded.product import migrated  # noqa: PLC0415 - as above
+
+    server, kept = standing()
+    migrated(server, TEMPLATE, kept)
+    return True
+
+
+def trials(number: int, found: Mapping[str, Sequence[tuple[str, list[int], float]]]) -> list[list[str]]:
+    """Give for each file in which a check spoke the tests up to the last of those, the quickest file first."""
+    ways = []
+    for tests in found.values():
+        spoken = [place for place, (_, numbers, _) in enumerate(tests) if number in numbers]
+        if spoken:
+            ways.append((sum(seconds for _, _, seconds in tests[: spoken[0] + 1]), [name for name, _, _ in tests[: spoken[-1] + 1]]))
+    return [names for _, names in sorted(ways)]
+
+
+def put_in_turn(
+    numbers: Sequence[int], found: Mapping[str, Sequence[tuple[str, list[int], float]]], place: Path, at_once: int
+) -> list[int]:
+    """Put each mutant to its files of tests, one file after the other, until one catches it; gives those that none caught."""
+    left = {number: trials(number, found) for number in numbers}
+    while tried := [number for number, ways in left.items() if ways]:
+        tasks = [partial(put_to_tests, number, left[number][0]) for number in tried]
+        for number, caught in zip(tried, run_all(tasks, place, at_once, LONGEST_SECONDS), strict=True):
+            if caught is False:
+                left[number] = left[number][1:]
+            else:
+                del left[number]
+    return sorted(left)
+
+
+def authorize(modules: Modules, wanted: Sequence[int], at_once: int) -> int:
+    """Walk, then mutate; prints the figures as one JSON line, and gives 1 where something leaked or survived."""
+    import embedded.product  # noqa: F401, PLC0415 - once, before anything is forked
+
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place, postgres.running(Path(place) / "postgresql") as server:
-        kept = kept_secrets(Path(place))
-        migrated(server, "template_award", kept)
-        database, world = stand(server, "template_award", kept, Path(place) / "product")
-        told = Path(place) / "world.json"
-        told.write_text(json.dumps({"database": database, "world": world, "folder": str(Path(place) / "product")}))
-        environment = os.environ | {"AWARD_SERVER": str(Path(place) / "postgresql"), "WORLD": str(told)}
-        cells, leaks = walked(environment)
-        found = [one for one in all_mutants() if only is None or only in one.path]
-        if sample is not None and sample < len(found):
-            found = random.Random(time.time_ns()).sample(found, sample)  # noqa: S311 - another part each time
-        with ThreadPoolExecutor(at_once) as pool:
-            outcome = list(pool.map(lambda one: (one, caught(one, environment)), found))
-    survived = [one for one, was_caught in outcome if not was_caught]
-    sys.stderr.writelines(f"survived: {one.path}:{one.line} {one.kind}: {one.what}\n" for one in survived)
-    figures = {"cells": cells, "leaks": leaks, "mutants": len(found), "of": len(all_mutants()), "survived": len(survived)}
-    sys.stdout.write(json.dumps({"authorization": figures | {"seconds": round(time.monotonic() - started)}}) + "\n")
-    return int(bool(leaks or survived or not cells))
+    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "postgresql"):
+        place = Path(folder)
+        os.environ["AWARD_SERVER"] = str(place / "postgresql")
+        assert run_all([migrate], place, 1, WALK_SECONDS) == [True]
+        own = files(modules.checks[number].path for number in wanted)
+        told, *heard = run_all([partial(walked, place, wanted), *(partial(listened, file) for file in own)], place, at_once, WALK_SECONDS)
+        failed = [file for file, tests in zip(own, heard, strict=True) if tests is None]
+        if told is None:
+            sys.stderr.write((place / "0.log").read_text())
+            return 1
+        sys.stderr.writelines(f"failed with every check in its place: {file}\n" for file in failed)
+        sys.stderr.writelines(f"leak: {said}\n" for said in told["wrong"])
+        sys.stderr.write(f"matrices: {len(told['caught'])} of {len(wanted)} caught after {time.monotonic() - started:.0f} s\n")
+        found = {file: tests for file, tests in zip(own, heard, strict=True) if tests is not None}
+        left = put_in_turn([number for number in wanted if number not in told["caught"]], found, place, at_once)
+    survived = [modules.checks[number] for number in left if (modules.checks[number].path, modules.checks[number].what) not in EQUIVALENT]
+    sys.stderr.writelines(f"survived: {one}\n" for one in survived)
+    kinds = Counter(modules.checks[number].kind for number in wanted)
+    figures = {"cells": told["cells"], "leaks": len(told["wrong"]), "mutants": len(wanted), "of": len(modules.checks), **kinds}
+    figures |= {
+        "equivalent": len(left) - len(survived),
+        "survived": len(survived),
+        "failed": len(failed),
+        "seconds": round(time.monotonic() - started),
+    }
+    sys.stdout.write(json.dumps({"authorization": figures}) + "\n")
+    return int(bool(told["wrong"] or survived or failed))
 
 
 def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help="list the mutants and do nothing")
     parser.add_argument("--sample", type=int, help="only so many mutants, drawn anew each time")
     parser.add_argument("--only", help="only mutants of paths with this word")
     parser.add_argument("--at-once", type=int, default=2)
     given = parser.parse_args()
-    if given.one:
-        return run_one()
+    modules = Modules()
+    wanted = [number for number, check in enumerate(modules.checks) if given.only is None or given.only in check.path]
     if given.list:
-        sys.stdout.writelines(f"{one.path}:{one.line} {one.kind}: {one.what}\n" for one in all_mutants())
+        sys.stdout.writelines(f"{modules.checks[number]}\n" for number in wanted)
         return 0
-    return authorize(given.sample, given.at_once, given.only)
+    if given.sample is not None and given.sample < len(wanted):
+        wanted = sorted(random.Random(time.time_ns()).sample(wanted, given.sample))  # noqa: S311 - another part each time
+    sys.meta_path.insert(0, modules)
+    return authorize(modules, wanted, given.at_once)
 
 
 if __name__ == "__main__":
