@@ -11,8 +11,8 @@ from obstore.store import S3Store
 from kernel.files import CHUNK, away
 from kernel.settings import Settings
 
-PART = 8 * 1024 * 1024
-PARTS_AT_ONCE = 2
+PART = 5 * 1024 * 1024
+PARTS_AT_ONCE = 1
 
 
 class Bucket:
