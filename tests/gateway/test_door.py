@@ -197,9 +197,13 @@ def test_services_get_tokens_for_their_peers_alone(award: Award, anyone: Caller)
     assert anyone.post("/auth/token", data={**form, "grant_type": "implicit"}).json()["error"] == "unsupported_grant_type"
 
 
+@pytest.mark.full
 def test_the_whole_api_is_one_valid_document(anyone: Caller) -> None:
+    assert list(OpenAPIV31SpecValidator(anyone.get("/openapi.json").json()).iter_errors()) == []
+
+
+def test_the_whole_api_is_one_document_that_shows_everything_by_example(anyone: Caller) -> None:
     document = anyone.get("/openapi.json").json()
-    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))

@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from pydantic import SecretStr
 
 from gateway import keys
+from gateway.__main__ import main
 from gateway.program import Gateway
 from gateway.seal import Seal
 from gateway.tables import SigningKey
@@ -178,22 +177,26 @@ def test_a_private_key_is_encrypted_in_the_database_and_bound_to_its_row(rotatio
             wrong.open(sealed, owner)
 
 
-def test_the_command_lists_and_rotates_and_says_in_a_sentence_what_it_will_not_do(award: Award) -> None:
+def test_the_command_lists_and_rotates_and_says_in_a_sentence_what_it_will_not_do(
+    award: Award, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = award.product.door.gateway.settings
     given = {
         "database_url": settings.database_url, "service_secret": "x" * 32, "record_seed": settings.record_seed.get_secret_value(),
         "intake_secret": "x", "scoring_secret": "x", "workflow_secret": "x",
     }  # fmt: skip
-    environment = dict(os.environ) | {f"QUALITY_AWARD_{name.upper()}": value for name, value in given.items()}
+    for name, value in given.items():
+        monkeypatch.setenv(f"QUALITY_AWARD_{name.upper()}", value)
 
-    def command(*words: str) -> subprocess.CompletedProcess[str]:
-        told = [sys.executable, "-m", "gateway", "keys", *words]
-        return subprocess.run(told, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    def command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gateway", "keys", *words])
+        status = main()
+        told = capsys.readouterr()
+        return status, told.out, told.err
 
-    done = command("publish")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {"published", "signing"} <= {line.split()[1] for line in done.stdout.splitlines()}
-    newest = done.stdout.splitlines()[-1].split()[0]
-    refused = command("sign", newest)
-    assert (refused.returncode, refused.stderr[:10]) == (1, "Not before")
-    assert command("list").stdout == done.stdout
+    status, listed, complaint = command("publish")
+    assert (status, complaint) == (0, "")
+    assert {"published", "signing"} <= {line.split()[1] for line in listed.splitlines()}
+    status, _, complaint = command("sign", listed.splitlines()[-1].split()[0])
+    assert (status, complaint[:10]) == (1, "Not before")
+    assert command("list")[1] == listed
