@@ -47,12 +47,13 @@ def copied(connection: Connection, table: Table, given: Mapping[str, str], which
 
 
 def grow(award: Award, model: Mapping[str, str], first: int, last: int) -> None:
-    """Add applications by number, with all that belongs to each: six in ten to the current cycle, the others to one that is over."""
+    """Add applications by number, with all that belongs to each: six in ten to the current cycle, the others to one before it."""
     engine = award.database("intake")
     with engine.begin() as connection:
         connection.exec_driver_sql("set local synchronous_commit = off")
         connection.execute(
-            text("""create temporary table copies on commit drop as select uuidv7() as id, '91330703' || lpad(n::text, 10, '0') as code,
+            text("""create temporary table copies on commit drop as
+            select case when n % 10 < 6 then uuidv7() else uuidv7('-1 year') end as id, '91330703' || lpad(n::text, 10, '0') as code,
             cast(case when n % 10 < 6 then :current else :past end as uuid) as cycle from generate_series(cast(:first as int), :last) n"""),
             {"first": first, "last": last, "current": model["cycle"], "past": model["past"]},
         )

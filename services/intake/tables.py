@@ -80,6 +80,8 @@ class Application(Base):
     __tablename__ = "application"
     __table_args__ = (
         Index("uq_application_cycle_credit_code", "cycle_id", "credit_code", unique=True, postgresql_where=text("state <> 'withdrawn'")),
+        Index("ix_application_cycle_page", "cycle_id", "id"),
+        Index("ix_application_body_page", "body", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -91,7 +93,7 @@ class Application(Base):
     fallback: Mapped[bool]
     state: Mapped[str]
     stage: Mapped[str | None]
-    body: Mapped[str | None] = mapped_column(index=True, comment="the endorsing body it was last addressed to")
+    body: Mapped[str | None] = mapped_column(comment="the endorsing body it was last addressed to")
     submitted: Mapped[int] = mapped_column(default=0, comment="number of the latest frozen version")
     filed_at: Mapped[datetime | None]
     screening_version: Mapped[int] = mapped_column(default=0)
