@@ -132,10 +132,10 @@ def _without_error(scores: Scores, method: Method) -> Fit:
     return Fit(method, float(applicants.mean()), spread[0], spread[1], 0.0, -np.inf, applicants, severities)
 
 
-def _derivatives(deviance: Callable[[Vector], float], at: Vector) -> tuple[Vector, NDArray[np.float64]]:
-    """Give slope and curvature by central differences."""
+def _derivatives(deviance: Callable[[Vector], float], at: Vector, middle: float) -> tuple[Vector, NDArray[np.float64]]:
+    """Give slope and curvature by central differences about a point, whose own deviance is `middle`."""
     across, up = np.array([STENCIL, 0.0]), np.array([0.0, STENCIL])
-    middle, right, left, above, below = (deviance(at + off) for off in (np.zeros(2), across, -across, up, -up))
+    right, left, above, below = (deviance(at + off) for off in (across, -across, up, -up))
     corner = deviance(at + across + up)
     mixed = corner - right - above + middle
     slope = np.array([right - left, above - below]) / (2 * STENCIL)
@@ -202,18 +202,21 @@ class Crossed:
             return self.deviance(self.solve(float(at[0]), float(at[1])), method)
 
         at = np.array([2.0, 1.0])
+        here = deviance(at)
         for _ in range(MOST_STEPS):
-            slope, curvature = _derivatives(deviance, np.maximum(at, STENCIL))
+            inside = np.maximum(at, STENCIL)
+            slope, curvature = _derivatives(deviance, inside, here if np.array_equal(inside, at) else deviance(inside))
             free = (at > 0) | (slope < 0)
             bend, turn = np.linalg.eigh(curvature[np.ix_(free, free)])
             step = np.zeros(2)
             step[free] = -turn @ ((turn.T @ slope[free]) / np.maximum(np.abs(bend), FLATTEST))
             step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), NOTHING))
             there = np.clip(at + step, 0.0, LARGEST_LOG_RATIO)
-            here = deviance(at)
-            while deviance(there) > here and float(np.abs(there - at).max()) > CLOSE:
+            found = deviance(there)
+            while found > here and float(np.abs(there - at).max()) > CLOSE:
                 there = (at + there) / 2
-            moved, at = float(np.abs(there - at).max()), there
+                found = deviance(there)
+            moved, at, here = float(np.abs(there - at).max()), there, found
             if moved <= CLOSE:
                 break
         return self.solve(float(at[0]), float(at[1]))
