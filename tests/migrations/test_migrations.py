@@ -50,24 +50,39 @@ def test_a_schema_goes_down_to_nothing_and_up_again(database: URL, schema: str) 
     assert drift(database, schema) == []
 
 
-def test_the_gateway_is_told_of_recusals_that_were_before(database: URL) -> None:
-    run(database, "scoring", "base")
-    run(database, "scoring", "scoring_0004")
-    engine = engine_for(database, "scoring")
+@pytest.mark.parametrize(
+    ("schema", "before", "peer", "written"),
+    [
+        (
+            "scoring", "scoring_0004", "gateway",
+            [("recusal.declared", ["intake"]), ("panel.formed", []), ("recusal.lifted", ["intake"]), ("recusal.declared", ["intake"])],
+        ),
+        (
+            "workflow", "workflow_0008", "scoring",
+            [("committee.set", []), ("committee.set", ["scoring"]), ("committee.set", []), ("committee.set", [])],
+        ),
+    ],
+)  # fmt: skip
+def test_a_peer_is_told_of_what_was_before(
+    database: URL, schema: str, before: str, peer: str, written: list[tuple[str, list[str]]]
+) -> None:
+    run(database, schema, "base")
+    run(database, schema, before)
+    engine = engine_for(database, schema)
     with engine.begin() as connection:
-        for place, kind in enumerate(("recusal.declared", "panel.formed", "recusal.lifted", "recusal.declared")):
-            event = write_event(Session(connection), kind=kind, told=("workflow", "intake"), **WRITTEN)
+        for place, (kind, told) in enumerate(written):
+            event = write_event(Session(connection), kind=kind, told=told, **WRITTEN)
             if place < 3:
                 connection.execute(text("delete from unsequenced"))
                 connection.execute(insert(leaf).values(index=place, event_id=event, hash=b"", nodes=[]))
-    run(database, "scoring", "head")
+    run(database, schema, "head")
     with engine.connect() as connection:
-        assert connection.execute(text("select peer, leaf_index from outbox order by 2")).all() == [("gateway", 0), ("gateway", 2)]
-        told = connection.execute(text("select e.told from event e left join leaf l on l.event_id = e.id order by l.index")).scalars()
-        assert list(told) == [["workflow", "intake"]] * 3 + [["workflow", "intake", "gateway"]]
+        assert connection.execute(text("select peer, leaf_index from outbox order by 2")).all() == [(peer, 0), (peer, 2)]
+        addressed = connection.execute(text("select e.told from event e left join leaf l on l.event_id = e.id order by l.index")).scalars()
+        assert list(addressed) == [one for _, one in written[:3]] + [[*written[3][1], peer]]
     engine.dispose()
-    run(database, "scoring", "base")
-    run(database, "scoring", "head")
+    run(database, schema, "base")
+    run(database, schema, "head")
 
 
 def test_migrating_again_changes_nothing(server: postgres.Server, kept: Secrets, database: URL) -> None:
