@@ -63,7 +63,7 @@ class Gateway(Service):
         except (OperationalError, PoolTimeout):
             raise Problem(BUSY, headers={"Retry-After": "1"}) from None
 
-    def nudge(self) -> None:
-        """Tell the relay and the denylist that something was committed."""
+    def nudge(self, *, recorded: bool = True) -> None:
+        """Tell the denylist, too."""
         self.denylist.outdated()
-        super().nudge()
+        super().nudge(recorded=recorded)

@@ -17,7 +17,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.params import Form
 from fastapi.routing import APIRoute
-from sqlalchemy import ColumnElement, Select, func, insert, select
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.concurrency import run_in_threadpool
 
@@ -130,15 +130,15 @@ class Transaction:
         self.request.state.committing = True
         self.session.commit()
         if self._has_recorded or self.request.method not in READS:
-            self.service.nudge()
+            self.service.nudge(recorded=self._has_recorded)
 
     async def settle(self, response: Response) -> None:
-        """Keep the answer for whoever asks again with the same key, and commit; a read has been committed where it was made."""
+        """Keep the answer for whoever asks again with the same key, and commit; what has no key was committed where it was done."""
         if not self._is_settled:
             await run_in_threadpool(self._keep_and_commit, response)
 
     def _keep_and_commit(self, response: Response) -> None:
-        if getattr(self.request.state, "key", None) is not None and not self.dry_run:
+        if not self.dry_run:
             _remember(self, response)
         self.commit()
 
@@ -330,12 +330,12 @@ async def _take_body(request: Request, *, is_form: bool) -> None:
 
 
 def _within(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Begin the transaction in the thread in which its endpoint runs; what only reads ends it there too."""
+    """Begin the transaction in the thread in which its endpoint runs, and commit it there where no answer is to be kept with it."""
 
     def run(transaction: Transaction, given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as the endpoint has it
         transaction.begin()
         answer = endpoint(transaction=transaction, **given)
-        if transaction.request.method in READS:
+        if not hasattr(transaction.request.state, "key"):
             transaction.commit()
         return answer
 
@@ -438,16 +438,24 @@ Cursor = Annotated[UUID | None, Depends(_cursor)]
 Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
 
 
-def paginate(
+def page_of(
     session: Session, statement: Select[Any], key: InstrumentedAttribute[UUID] | ColumnElement[UUID], cursor: UUID | None, limit: int
-) -> tuple[Sequence[Any], str | None]:
-    """Read one keyset page, in order of `key`; gives the rows' first entities and the next cursor."""
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """Read one keyset page, in order of `key`, which is each row's last value; gives the rows and the next cursor."""
     if cursor is not None:
         statement = statement.where(key > cursor)
     rows = session.execute(statement.add_columns(key).order_by(key).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
     following = base64.urlsafe_b64encode(rows[-1][-1].bytes).rstrip(b"=").decode() if more else None
+    return rows, following
+
+
+def paginate(
+    session: Session, statement: Select[Any], key: InstrumentedAttribute[UUID] | ColumnElement[UUID], cursor: UUID | None, limit: int
+) -> tuple[Sequence[Any], str | None]:
+    """Read one keyset page; gives the rows' first entities and the next cursor."""
+    rows, following = page_of(session, statement, key, cursor, limit)
     return [row[0] for row in rows], following
 
 

@@ -153,9 +153,10 @@ class Service:
             raise Problem(PEER_UNREACHABLE, headers={"Retry-After": "1"}, peer="gateway") from None
         return {key["kid"]: key for key in answer.json()["keys"]}
 
-    def nudge(self) -> None:
-        """Tell the relay, and whoever has an errand, that something was committed."""
-        self.relay.nudge()
+    def nudge(self, *, recorded: bool = True) -> None:
+        """Tell whoever has an errand that something was committed, and the relay where that stands in the record."""
+        if recorded:
+            self.relay.nudge()
         for errand in self.errands:
             errand.nudge()
 

@@ -13,7 +13,7 @@ from sqlalchemy import Row, func, select
 
 from kernel.identity import Applicant, Principal, roles
 from kernel.problems import Kind, Problem, absent
-from kernel.requests import Cursor, IfMatch, InTransaction, Limit, Transaction, check_version, offer, paginate
+from kernel.requests import Cursor, IfMatch, InTransaction, Limit, Transaction, check_version, offer, page_of
 from kernel.service import API, router
 from kernel.wire import Action, Answer, Body, Id, Line, Page
 from regulation import eligibility
@@ -202,7 +202,13 @@ def _actions(transaction: Transaction, application: Application, cycle: Cycle) -
     }
 
 
-def summary(application: Application, organisation: Organisation | Row[str, str, str, str]) -> dict[str, Any]:
+LISTED = select(*Application.__table__.columns, Organisation.name, Organisation.township, Organisation.industry).join_from(
+    Application, Organisation
+)
+"""An application's row with what a list says of its organisation."""
+
+
+def summary(application: Application | Row[Any], organisation: Organisation | Row[Any]) -> dict[str, Any]:
     """Give what a list shows of an application."""
     return {
         "id": application.id,
@@ -259,17 +265,13 @@ def list_applications(
     cursor: Cursor = None,
 ) -> Page[ApplicationSummary]:
     """List, oldest first: one's own, those addressed to one's body, or all but what one is recused from (2.4.5)."""
-    statement = select(Application).where(access.may_see(transaction, lister))
+    statement = LISTED.where(access.may_see(transaction, lister))
     if cycle is not None:
         statement = statement.where(Application.cycle_id == cycle)
     if state is not None:
         statement = statement.where(Application.state == state)
-    found, following = paginate(transaction.session, statement, Application.id, cursor, limit)
-    codes = {application.credit_code for application in found}
-    named = select(Organisation.credit_code, Organisation.name, Organisation.township, Organisation.industry)
-    organisations = {one.credit_code: one for one in transaction.session.execute(named.where(Organisation.credit_code.in_(codes)))}
-    items = [ApplicationSummary(**summary(application, organisations[application.credit_code])) for application in found]
-    return Page(items=items, next_cursor=following)
+    found, following = page_of(transaction.session, statement, Application.id, cursor, limit)
+    return Page(items=[ApplicationSummary(**summary(one, one)) for one in found], next_cursor=following)
 
 
 @routes.get("/applications/{application}", operation_id="get_application")

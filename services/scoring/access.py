@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kernel.identity import Principal
@@ -37,6 +37,9 @@ from services.scoring.tables import (
 Stage = Literal["material", "site"]
 Person = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """A person's id, the `sub` of their tokens."""
+
+Who = str | BindParameter[str]
+"""A person's id, or the place of one in a statement that is built once."""
 
 ENDED = ("closed", "cancelled")
 STAGES: dict[str, Stage] = {"material_review": "material", "site_review": "site"}
@@ -86,7 +89,7 @@ def recusals_of(session: Session, persons: Collection[str]) -> frozenset[recusal
     return recusal.recusals(recusal.Ground(one.person, one.credit_code, sources[one.source], granted=True) for one in standing)
 
 
-def not_recused(person: str) -> ColumnElement[bool]:
+def not_recused(person: Who) -> ColumnElement[bool]:
     """Select dossiers whose organisation the person is not recused from."""
     return ~exists().where(Recusal.person == person, Recusal.credit_code == Dossier.credit_code, Recusal.lifted_at.is_(None))
 
@@ -96,7 +99,7 @@ def standing() -> ColumnElement[bool]:
     return ~exists().where(Fallen.application == Dossier.application)
 
 
-def seated(person: str) -> ColumnElement[bool]:
+def seated(person: Who) -> ColumnElement[bool]:
     """Select the panels on which the person sits."""
     return exists().where(Seat.panel == Panel.id, Seat.person == person, Seat.left_at.is_(None))
 
@@ -127,7 +130,7 @@ def undertaken_at(session: Session, person: str, cycle: UUID) -> datetime | None
     return session.scalar(select(Undertaking.given_at).where(Undertaking.person == person, Undertaking.cycle == cycle))
 
 
-def secrecy(person: str, cycle: UUID | InstrumentedAttribute[UUID]) -> tuple[ScalarSelect[datetime], ColumnElement[bool]]:
+def secrecy(person: Who, cycle: UUID | InstrumentedAttribute[UUID]) -> tuple[ScalarSelect[datetime], ColumnElement[bool]]:
     """Say in SQL when the person gave the undertaking for a cycle, and whether they are out of office (7.6)."""
     given = select(Undertaking.given_at).where(Undertaking.person == person, Undertaking.cycle == cycle).scalar_subquery()
     struck = exists().where(Reviewer.person == person, Reviewer.standing != "appointed")

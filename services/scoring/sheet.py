@@ -16,7 +16,7 @@ import rfc8785
 from fastapi import Path
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, Uuid, bindparam, select
 
 from kernel.identity import Reviewer
 from kernel.problems import Kind, Problem, absent
@@ -30,6 +30,7 @@ from regulation.rubric import STEP
 from regulation.score import Score, check_rating, check_ratings, sheet_twentieths
 from services.scoring import rounds, tables
 from services.scoring.access import (
+    Who,
     admitted,
     check_sworn,
     not_recused,
@@ -151,25 +152,7 @@ def items_of(sheet: tables.Sheet, cycle: Cycle) -> list[SheetItem]:
     return [SheetItem(item=item.id, percent=rated.get(item.id), **sheet.texts.get(item.id, blank)) for item in rubric_of(cycle).items]
 
 
-def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[tables.Sheet, Round, Panel, Dossier, Cycle]:
-    """Load one's own sheet; absent to others, once withdrawn, and to whoever is recused; refused once access has ended."""
-    if lock:  # whatever counts a round's sheets holds its row, which is locked first
-        held = (
-            select(Round.id).join(tables.Sheet, tables.Sheet.round == Round.id).where(tables.Sheet.id == key, tables.Sheet.person == person)
-        )
-        transaction.session.execute(held.with_for_update(of=Round))
-    query = mine(person).join(Cycle, Cycle.id == Panel.cycle).add_columns(Cycle, *secrecy(person, Panel.cycle))
-    query = query.where(tables.Sheet.id == key, seated(person))
-    row = transaction.session.execute(query.with_for_update(of=tables.Sheet) if lock else query).one_or_none()
-    if row is None:
-        raise absent()
-    sheet, found, panel, dossier, cycle, given_at, is_out = row
-    check_panel_access(phase_of(transaction, cycle))
-    check_sworn(given_at, is_out=is_out)
-    return sheet, found, panel, dossier, cycle
-
-
-def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:
+def mine(person: Who) -> Select[tables.Sheet, Round, Panel, Dossier]:
     """Select a person's sheets that were not withdrawn, of organisations they are not recused from."""
     return (
         select(tables.Sheet, Round, Panel, Dossier)
@@ -178,6 +161,28 @@ def mine(person: str) -> Select[tables.Sheet, Round, Panel, Dossier]:
         .join(Dossier, Dossier.application == Round.application)
         .where(tables.Sheet.person == person, tables.Sheet.state != "withdrawn", not_recused(person))
     )
+
+
+KEY, PERSON = bindparam("sheet", type_=Uuid), bindparam("me", type_=Text)
+OWN = mine(PERSON).join(Cycle, Cycle.id == Panel.cycle).add_columns(Cycle, *secrecy(PERSON, Panel.cycle))
+OWN = OWN.where(tables.Sheet.id == KEY, seated(PERSON))
+OWN_LOCKED = OWN.with_for_update(of=tables.Sheet)
+ROUND_LOCKED = select(Round.id).join(tables.Sheet, tables.Sheet.round == Round.id).with_for_update(of=Round)
+ROUND_LOCKED = ROUND_LOCKED.where(tables.Sheet.id == KEY, tables.Sheet.person == PERSON)
+
+
+def own(transaction: Transaction, key: UUID, person: str, *, lock: bool = False) -> tuple[tables.Sheet, Round, Panel, Dossier, Cycle]:
+    """Load one's own sheet; absent to others, once withdrawn, and to whoever is recused; refused once access has ended."""
+    named = {KEY.key: key, PERSON.key: person}
+    if lock:  # whatever counts a round's sheets holds its row, which is locked first
+        transaction.session.execute(ROUND_LOCKED, named)
+    row = transaction.session.execute(OWN_LOCKED if lock else OWN, named).one_or_none()
+    if row is None:
+        raise absent()
+    sheet, found, panel, dossier, cycle, given_at, is_out = row
+    check_panel_access(phase_of(transaction, cycle))
+    check_sworn(given_at, is_out=is_out)
+    return sheet, found, panel, dossier, cycle
 
 
 def check_rate(transaction: Transaction, sheet: tables.Sheet, found: Round, panel: Panel) -> None:
