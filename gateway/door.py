@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from time import perf_counter
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forward import Forwarder
@@ -18,7 +19,7 @@ from kernel import logs
 from kernel.database import new_id
 from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
 from kernel.logs import log
-from kernel.problems import BUSY, TOO_LARGE, Problem, absent, render_problem
+from kernel.problems import BUSY, TOO_LARGE, Problem, absent, on_fault, render_problem
 from kernel.requests import LARGEST_BODY
 from kernel.service import API, CAUTIOUS, answered
 from kernel.settings import ServiceName
@@ -128,6 +129,13 @@ def client_of(request: Request) -> str | None:
     return credentials if request.scope["path"] == TOKEN_PATH and scheme.lower() == "basic" else None
 
 
+async def on_own_fault(request: Request, error: Exception) -> Response:
+    """Answer a fault of the door's own as a problem, as the services do theirs."""
+    answer = await on_fault(request, error)
+    answer.headers["x-request-id"] = request.state.request_id
+    return answer
+
+
 class Door:
     """The ASGI application that everybody calls."""
 
@@ -138,7 +146,8 @@ class Door:
         self.tokens = gateway.signer
         self._upstreams: Mapping[ServiceName, ASGIApp] = {**upstreams, "gateway": own}
         self._verifier = gateway.make_verifier(API_AUDIENCE)
-        self._entry: ASGIApp = CORSMiddleware(self._take, gateway.settings.cors_origins, METHODS, ASKED_WITH, expose_headers=ANSWERED_WITH)
+        entry = CORSMiddleware(self._take, gateway.settings.cors_origins, METHODS, ASKED_WITH, expose_headers=ANSWERED_WITH)
+        self._entry: ASGIApp = ServerErrorMiddleware(entry, handler=on_own_fault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one connection."""

@@ -47,6 +47,13 @@ class Echo:
         await send({"type": "http.response.body", "body": content})
 
 
+class Broken(Echo):
+    """A way to a service that fails as nobody foresaw."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("the handler is closed")
+
+
 def through(award: Award, use: Callable[[httpx.AsyncClient], Awaitable[T]], upstream: Echo | None = None, **changed: object) -> T:
     """Call a door of our own: before the echo, or before services that are nowhere."""
     settings = award.product.door.gateway.settings.model_copy(update=changed | {f"{name}_url": NOWHERE for name in BEHIND})
@@ -55,7 +62,7 @@ def through(award: Award, use: Callable[[httpx.AsyncClient], Awaitable[T]], upst
     async def run() -> T:
         try:
             async with httpx.AsyncClient(
-                transport=httpx.ASGITransport(door), base_url="http://door", headers={"accept-language": "en"}
+                transport=httpx.ASGITransport(door, raise_app_exceptions=False), base_url="http://door", headers={"accept-language": "en"}
             ) as client:
                 return await use(client)
         finally:
@@ -179,6 +186,13 @@ def test_a_service_that_is_away_is_named(award: Award) -> None:
     assert (cycles.status_code, cycles.json()["peer"], cycles.headers["retry-after"]) == (503, "workflow", "1")
     assert (me.status_code, me.json()["missing"]) == (200, ["intake", "scoring", "workflow"])
     assert reference.json()["x-missing"] == ["intake", "scoring", "workflow"]
+
+
+def test_a_fault_of_the_doors_own_is_a_problem_with_the_requests_id_and_tells_nothing_else(award: Award) -> None:
+    answer = through(award, lambda client: client.get("/api/v1/cycles"), Broken())
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (500, "application/problem+json", "fault")
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
+    assert "closed" not in answer.text
 
 
 def test_a_body_over_the_limit_of_the_doors_own_routes_is_refused(anyone: Caller) -> None:
