@@ -331,17 +331,20 @@ async def _take_body(request: Request, *, is_form: bool) -> None:
 
 def _within(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """Begin the transaction in the thread in which its endpoint runs, and commit it there where no answer is to be kept with it."""
+    named = [name for name, parameter in signature(endpoint).parameters.items() if parameter.annotation == InTransaction]
+    if not named:
+        return endpoint
 
     def run(transaction: Transaction, given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as the endpoint has it
         transaction.begin()
-        answer = endpoint(transaction=transaction, **given)
+        answer = endpoint(**given)
         if not hasattr(transaction.request.state, "key"):
             transaction.commit()
         return answer
 
     @wraps(endpoint)
-    async def taken(*, transaction: Transaction, **given: Any) -> Any:  # noqa: ANN401 - same
-        return await run_in_threadpool(run, transaction, given)
+    async def taken(**given: Any) -> Any:  # noqa: ANN401 - same
+        return await run_in_threadpool(run, given[named[0]], given)
 
     return taken
 
@@ -351,7 +354,7 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:  # noqa: ANN401 - as FastAPI has it
         """Say in the route's description who may call it."""
-        super().__init__(path, _within(endpoint) if "transaction" in signature(endpoint).parameters else endpoint, **given)
+        super().__init__(path, _within(endpoint), **given)
         self.streams = any(dependant.call in {files.receive, table.receive} for dependant in self.dependant.dependencies)
         self.dry_runs = any(dependant.call is _dry_run for dependant in self.dependant.dependencies)
         for dependant in self.dependant.dependencies:
