@@ -15,6 +15,7 @@ from embedded.cannot import CannotError
 from embedded.product import DATABASE, Product, kept_secrets, migrated
 from gateway.first import ensure_first_office
 from kernel import logs
+from kernel.program import KEEP_ALIVE_SECONDS
 from kernel.settings import Environment
 from operations.archive import MIRROR_SECONDS, Archive
 from regulation.edition import names
@@ -92,7 +93,14 @@ def serve(folder: Path, host: str, port: int, environment: Environment, edition:
 
         edge = product.door.gateway.settings.edge_addresses
         config = uvicorn.Config(
-            product, forwarded_allow_ips=edge, log_config=None, access_log=False, loop="uvloop", lifespan="on", timeout_graceful_shutdown=5
+            product,
+            forwarded_allow_ips=edge,
+            log_config=None,
+            access_log=False,
+            loop="uvloop",
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         with suppress(KeyboardInterrupt):  # uvicorn passes the signal on once it has stopped

@@ -6,6 +6,9 @@ from starlette.types import ASGIApp
 from kernel import logs
 from kernel.settings import Settings
 
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than callers and proxies keep theirs, so that none is used that is just being closed."""
+
 
 def run(app: ASGIApp, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way get ten seconds to end."""
@@ -19,4 +22,5 @@ def run(app: ASGIApp, settings: Settings) -> None:
         access_log=False,
         loop="uvloop",
         timeout_graceful_shutdown=10,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

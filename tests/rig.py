@@ -14,6 +14,7 @@ from embedded import postgres
 from embedded.caller import Caller
 from embedded.product import Product, Secrets
 from kernel.identity import Duty, Role
+from kernel.program import KEEP_ALIVE_SECONDS
 
 
 class Announced(uvicorn.Server):
@@ -82,7 +83,16 @@ def running(server: postgres.Server, template: str, kept: Secrets, folder: Path,
         connection.execute(text(f"create database {database} template {template}"))
     product = Product(server, database, folder, kept, "test")
     edge = product.door.gateway.settings.edge_addresses
-    config = uvicorn.Config(product, port=0, forwarded_allow_ips=edge, log_config=None, access_log=False, loop="uvloop", lifespan="on")
+    config = uvicorn.Config(
+        product,
+        port=0,
+        forwarded_allow_ips=edge,
+        log_config=None,
+        access_log=False,
+        loop="uvloop",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
     web = Announced(config)
     thread = threading.Thread(target=web.run, daemon=True)
     thread.start()
