@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from kernel.database import clock_shift
@@ -29,7 +29,8 @@ def business_now(session: Session, environment: Environment) -> datetime:
 
 
 def set_clock(session: Session, to: datetime, *, running: bool) -> None:
-    """Move the business clock; a clock that is not running stands still at `to`."""
+    """Move the business clock; a clock that is not running stands still at `to`. Of two who move it at once, the last is right."""
+    session.execute(text("lock table clock_shift in exclusive mode"))
     session.execute(delete(clock_shift))
     session.execute(insert(clock_shift).values(offset=to - wall(), frozen_at=None if running else to))
 
