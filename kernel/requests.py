@@ -79,7 +79,6 @@ class Transaction:
         self.told: dict[str, UUID] = {}
         self.held: object = None
         """Rows that the session is not to forget while this request lasts: asked for by their keys again, they cost no query."""
-        self._is_settled = False
         self._has_recorded = False
 
     def begin(self) -> None:
@@ -87,7 +86,7 @@ class Transaction:
         self.now = business_now(self.session, self.service.settings.environment)
         expected = self.request.headers.get("quality-award-news")
         self.request.state.news_missing = expected is not None and not self.service.has_received(self.session, expected)
-        if getattr(self.request.state, "key", None) is not None:
+        if hasattr(self.request.state, "key"):
             _replay(self)
 
     def say(self, zh: str, en: str) -> str:
@@ -123,7 +122,6 @@ class Transaction:
 
     def commit(self) -> None:
         """Commit, unless this was a dry run, and tell the relay where there may be something for it."""
-        self._is_settled = True
         if self.dry_run:
             self.session.rollback()
             return
@@ -134,7 +132,7 @@ class Transaction:
 
     async def settle(self, response: Response) -> None:
         """Keep the answer for whoever asks again with the same key, and commit; what has no key was committed where it was done."""
-        if not self._is_settled:
+        if hasattr(self.request.state, "key"):
             await run_in_threadpool(self._keep_and_commit, response)
 
     def _keep_and_commit(self, response: Response) -> None:

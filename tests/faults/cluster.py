@@ -113,7 +113,8 @@ class Cluster:
         try:
             eventually(self._answers, RECOVERY_SECONDS)
         except AssertionError:
-            self.kill()
+            with suppress(FileNotFoundError):  # one that has ended has taken its number away
+                self.kill()
             self.start_again()
 
     def _answers(self) -> bool:
