@@ -14,15 +14,18 @@ from kernel.database import new_id
 from kernel.identity import Duty, Principal, Role
 from kernel.problems import Kind, Problem, absent
 from kernel.requests import Transaction, offer
-from kernel.wire import Action, Answer, Line
+from kernel.wire import Action, Answer
 
 Kinds = Literal["person", "client"]
 Status = Literal["pending", "active", "disabled"]
 
 Login = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{2,63}$")]
 """A login: lower case, digits, `.`, `_`, `@`, `-`."""
-Password = Annotated[str, Line(128)]
-"""A password; what it must be made of is a setting."""
+LONGEST_PASSWORD = 128
+Password = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_PASSWORD)]
+"""A password, exactly as it was sent: nothing is trimmed or composed; what it must be made of is a setting."""
+PasswordOrNone = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_PASSWORD)]
+"""A password exactly as it was sent, or nothing."""
 
 LOGIN_TAKEN = Kind(409, "login_taken", "该登录名已被使用", "That login is taken")
 CHAIR_ALONE = Kind(403, "chair_alone", "监督组成员账户只能由评委会主任管理", "Supervisors' accounts are the chair's alone to manage")

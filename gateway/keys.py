@@ -21,7 +21,7 @@ from gateway.tables import SigningKey
 from kernel.clock import wall
 from kernel.identity import ACCESS_LIFETIME, KEY_REFRESH_SECONDS, KeySet, public_jwk
 
-KEY_BITS = 2048
+KEY_BITS = 3072
 READ_AGAIN_SECONDS = 5.0
 ROTATION_LOCK = 7_311
 KNOWN_EVERYWHERE = timedelta(seconds=KEY_REFRESH_SECONDS + 2 * READ_AGAIN_SECONDS)

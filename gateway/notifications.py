@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import AfterValidator, ConfigDict, Field
 from sqlalchemy import and_, select, update
 
-from gateway.account import Login
+from gateway.account import Login, PasswordOrNone
 from gateway.authentication import authenticate, count_stray
 from gateway.letters import Purpose
 from gateway.me import account_id_of
@@ -68,7 +68,7 @@ class PreferencesForm(Body):
     mode: Mode
     language: Language = "zh"
     hour: Annotated[int, Field(ge=0, le=23)] = 8
-    password: Annotated[str, Line(128, 0)] = ""
+    password: PasswordOrNone = ""
     code: Annotated[str, Line(16, 0)] = ""
     """Of your second factor, where one is enrolled."""
 

@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from argon2 import PasswordHasher
@@ -27,20 +28,28 @@ LONGEST_WAIT_SECONDS = 5
 PASSWORD_WEAK = Kind(
     422,
     "password_too_weak",
-    "密码至少 {length} 个字符，包含小写字母、大写字母、数字、其他字符中的 {classes} 类，且不得包含登录名",
-    "A password has at least {length} characters of {classes} sorts (lower case, upper case, digits, others), without the login",
+    "密码至少 {length} 个字符，且不得包含登录名",
+    "A password has at least {length} characters, without the login among them",
 )
-
+PASSWORD_PLAIN = Kind(
+    422,
+    "password_too_plain",
+    "密码须包含小写字母、大写字母、数字、其他字符中的 {classes} 类",
+    "A password has characters of {classes} sorts: lower case, upper case, digits, others",
+)
 PASSWORD_COMMON = Kind(
     422,
     "password_common",
-    "密码过于常见，或包含本系统常用词，请换一个",
-    "This password is a common one, or contains a word that is obvious here; choose another",
+    "密码过于常见，或只是重复、连续的字符，或包含本系统常用词，请换一个",
+    "This password is a common one, repeats or counts on, or contains a word that is obvious here; choose another",
 )
 COMMON = frozenset(FREQUENCY_LISTS["passwords"])
 """The thirty thousand most frequent passwords of published breaches, in lower case."""
 SUBSTITUTES = str.maketrans("013457@$!", "oleastasi")
 SHORTEST_COMMON = 4
+KEYBOARD = "1234567890qwertyuiopasdfghjklzxcvbnm"
+FEWEST_TURNS = 6
+"""Of how many characters a password must be, at least, that don't follow from those before."""
 
 
 def secret_hash(secret: str) -> bytes:
@@ -50,19 +59,34 @@ def secret_hash(secret: str) -> bytes:
 
 def check_password(settings: GatewaySettings, login: str, password: str) -> None:
     """Refuse a password that the settings call too weak."""
-    kinds = {_kind(character) for character in password}
-    if len(password) < settings.password_length or len(kinds) < settings.password_classes or login.lower() in password.lower():
-        raise Problem(PASSWORD_WEAK, length=settings.password_length, classes=settings.password_classes)
+    if len(password) < settings.password_length or login.lower() in password.lower():
+        raise Problem(PASSWORD_WEAK, length=settings.password_length)
+    if len({_kind(character) for character in password}) < settings.password_classes:
+        raise Problem(PASSWORD_PLAIN, classes=settings.password_classes)
     if is_common(password) or any(word in password.lower() for word in settings.password_words):
         raise Problem(PASSWORD_COMMON)
 
 
 def is_common(password: str) -> bool:
-    """Tell whether a password is one of the common ones, but for what people put around one or in the place of its letters."""
-    told = password.lower()
+    """Tell whether a password is one of the common ones, but for what people put around one or in the place of its letters.
+
+    What is said several times counts once, and what only repeats or counts on (111…, 123…, abc…, qwer…) is common, too.
+    """
+    told = _said_once(password.lower())
+    if sum(not _follows(one, other) for one, other in pairwise(f" {told}")) < FEWEST_TURNS:
+        return True
     word = told.strip("0123456789!@#$%^&*()-_=+.,?~ ")
     forms = {told, word, told.translate(SUBSTITUTES), word.translate(SUBSTITUTES)}
     return any(len(form) >= SHORTEST_COMMON and form in COMMON for form in forms)
+
+
+def _said_once(text: str) -> str:
+    return text[: next(period for period in range(1, len(text) + 1) if text.startswith(text[period:]))]
+
+
+def _follows(before: str, after: str) -> bool:
+    on_keyboard = before + after in KEYBOARD or after + before in KEYBOARD
+    return on_keyboard or abs(ord(before) - ord(after)) <= 1
 
 
 def _kind(character: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from gateway.account import PasswordOrNone
 from gateway.authentication import CODE_REQUIRED, CODE_WRONG, CREDENTIALS_WRONG, authenticate
 from gateway.denylist import deny
 from gateway.program import Gateway
@@ -75,7 +76,7 @@ class TokenForm(BaseModel):
 
     grant_type: Annotated[str, Line(64)]
     username: Annotated[str, Line(64, 0)] = ""
-    password: Annotated[str, Line(128, 0)] = ""
+    password: PasswordOrNone = ""
     code: Annotated[str, Line(16, 0)] = ""
     role: Role | None = None
     refresh_token: Annotated[str, Line(128, 0)] = ""

@@ -31,7 +31,7 @@ class OutsideIssuer(BaseModel):
     audience: str
     """The `aud` of its tokens that are meant for this door: the client id it knows us by."""
     algorithms: tuple[OutsideAlgorithm, ...] = ("RS256",)
-    """What it signs with; each key is used with its own algorithm alone."""
+    """What it signs with, each key with its own algorithm alone. RSA keys have 2048 bits or more; ES256 gives 128 bits of security."""
     lifetime_minutes: int = 60
     """Longest life of a token of its that is taken."""
     provision: bool = False
@@ -67,10 +67,10 @@ class GatewaySettings(Settings):
     """The client secret with which scoring gets tokens."""
     workflow_secret: SecretStr
     """The client secret with which workflow gets tokens."""
-    password_length: int = 10
-    """Fewest characters of a password."""
-    password_classes: int = 3
-    """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others."""
+    password_length: int = 15
+    """Fewest characters of a password (ASVS 6.2.1, NIST SP 800-63B)."""
+    password_classes: int = 1
+    """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others; 等保 asks for 3."""
     password_words: tuple[str, ...] = ("jindong", "jinhua", "zhiliang", "quality", "330703")
     """Words (a JSON list, in lower case) that no password may contain, since they are obvious here."""
     password_days: int = 0

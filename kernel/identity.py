@@ -34,6 +34,7 @@ ACCESS_LIFETIME = timedelta(minutes=15)
 CLOCKS_APART_SECONDS = 60
 LONGEST_TOKEN = 4096
 LONGEST_OUTSIDE_TOKEN = 8192
+FEWEST_OUTSIDE_BITS = 2048
 KEY_REFRESH_SECONDS = 60
 KEYS_KEPT_SECONDS = 600
 CACHED_TOKENS = 10_000
@@ -273,7 +274,10 @@ class OutsideKeys:
         return str(_json_part(token.split(".")[1]).get("iss"))
 
     def take(self, published: Collection[Mapping[str, Any]]) -> None:
-        """Take the issuer's key set: its public signing keys, each for the one algorithm that it names or its type implies."""
+        """Take the issuer's key set: its public signing keys, each for the one algorithm that it names or its type implies.
+
+        RSA keys under 2048 bits are left out.
+        """
         found = {}
         for key in published:
             kid, kty, curve = key.get("kid"), key.get("kty"), key.get("crv")
@@ -281,7 +285,9 @@ class OutsideKeys:
             algorithm = key.get("alg", usual)
             fits = {"RSA": {"RS256", "PS256"}, "EC": {"ES256"} if curve == "P-256" else set()}.get(str(kty), set())
             if isinstance(kid, str) and key.get("use", "sig") == "sig" and algorithm in fits and "d" not in key:
-                found[kid] = (algorithm, jwk.construct(dict(key) | {"alg": usual}, usual))
+                made: Any = jwk.construct(dict(key) | {"alg": usual}, usual)
+                if kty == "EC" or made.prepared_key.key_size >= FEWEST_OUTSIDE_BITS:
+                    found[kid] = (algorithm, made)
         self._keys = found
 
     def knows(self, token: str) -> bool:

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
 
 from embedded import postgres
 from embedded.product import Secrets, kept_secrets, migrated
+from gateway.keys import KeyRing
+from gateway.seal import Seal
 from tests import rig
 
 TEMPLATE = "template_award"
@@ -33,6 +38,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
 def template(server: postgres.Server, kept: Secrets) -> str:
     if "AWARD_SERVER" not in os.environ:
         migrated(server, TEMPLATE, kept)
+        engine = create_engine(server.url("gateway", kept.passwords["gateway"], TEMPLATE))
+        KeyRing(
+            sessionmaker(engine, expire_on_commit=False), Seal(SecretStr(kept.seeds["gateway"]))
+        ).current()  # made once, and not for each module
+        engine.dispose()
     return TEMPLATE
 
 

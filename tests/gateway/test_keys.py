@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jose import jwt
 from pydantic import SecretStr
 
 from gateway import keys
@@ -16,7 +19,17 @@ from gateway.__main__ import main
 from gateway.program import Gateway
 from gateway.seal import Seal
 from gateway.tables import SigningKey
-from kernel.identity import ACCESS_LIFETIME, API_AUDIENCE, KEY_REFRESH_SECONDS, KEYS_KEPT_SECONDS, KeySet, Verifier
+from kernel.clock import wall
+from kernel.identity import (
+    ACCESS_LIFETIME,
+    API_AUDIENCE,
+    KEY_REFRESH_SECONDS,
+    KEYS_KEPT_SECONDS,
+    KeySet,
+    OutsideKeys,
+    Verifier,
+    public_jwk,
+)
 from kernel.problems import Problem
 from tests.rig import Award
 
@@ -83,6 +96,26 @@ def rotation(award: Award) -> Iterator[Rotation]:
 
 def kid_of(rotation: Rotation) -> str:
     return rotation.replicas[0].keys.current().kid
+
+
+def test_every_key_that_signs_has_3072_bits(rotation: Rotation) -> None:
+    gateway = rotation.replicas[0]
+    published = [*gateway.keys.current().published.values(), keys.new_key(gateway.seal, "published").public]
+    assert {(key["alg"], len(base64.urlsafe_b64decode(key["n"] + "==")) * 8) for key in published} == {("RS256", 3072)}
+
+
+@pytest.mark.parametrize(("bits", "known_keys"), [(2040, 0), (2048, 1)])
+def test_an_outside_rsa_key_under_2048_bits_is_left_out(bits: int, known_keys: int) -> None:
+    private = rsa.generate_private_key(65537, bits)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    now = int(wall().timestamp())
+    content = {"iss": "https://issuer.example", "aud": "award", "sub": "somebody", "iat": now, "exp": now + 60}
+    token = jwt.encode(content, pem, algorithm="RS256", headers={"kid": "one"})
+    known = OutsideKeys("https://issuer.example", "award", ["RS256"], timedelta(hours=1))
+    known.take([public_jwk("one", private.public_key())])
+    assert known.knows(token) == (known_keys > 0)
+    if known_keys:
+        assert known.claims(token)["sub"] == "somebody"
 
 
 def test_no_valid_token_is_refused_during_a_whole_rotation(rotation: Rotation) -> None:

@@ -145,7 +145,10 @@ def test_a_password_past_its_days_must_be_changed_before_the_next_sign_in(award:
         gateway.settings = usual
 
 
-COMMON = ("Password123!", "P@ssw0rd2026", "123Iloveyou!!", "Sunshine-99", "Jindong-Vii7", "uu-ZHILIANG-8")
+COMMON = (
+    "Password123!!!!", "P@ssw0rd2026!!!!", "123Iloveyou!!!!", "Sunshine-99-2026", "Jindong-Vii7-Vii8", "uu-ZHILIANG-8-oo",
+    "iloveyouiloveyou", "passwordpasswor", "111111111111111", "123456789012345", "qwertyuiopasdfgh", "zyxwvutsrqponmlk",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("password", COMMON)
