@@ -194,7 +194,7 @@ async def on_aborted(request: Request, error: Exception) -> Response:
 
 
 def route_of(scope: Scope) -> str:
-    """Name a request's route by its template: a path may hold a tracking code, which a log must not."""
+    """Name a request's route by its template, which holds nothing that the caller sent."""
     path: str = getattr(scope.get("route"), "path", "unknown")
     return path
 

@@ -113,9 +113,9 @@ def object_and_rule(year: Year) -> None:
     stage.check("the committee keeps the name", kept["outcome"], "passed")
     ruled = office.expect("POST", f"{case}/ruling", {"motion": kept["id"]})
     stage.check("the ruling", (ruled["state"], ruled["removed"]), ("ruled", False))
-    followed = anybody.expect("GET", f"/public/objections/{serious['tracking_code']}")
+    followed = anybody.expect("GET", "/public/objection", headers={"Tracking-Code": serious["tracking_code"]})
     stage.check("the objector follows it", (followed["state"], followed["removed"]), ("ruled", False))
-    anybody.absent("/public/objections/no-such-tracking-code")
+    anybody.absent("/public/objection", headers={"Tracking-Code": "no-such-tracking-code"})
 
 
 def approve(year: Year) -> None:

@@ -172,9 +172,9 @@ class Person:
             return
         self.stage.keep(Refusal(self.stage.scene, what, clause, str(problem["code"])))
 
-    def absent(self, path: str, method: str = "GET", body: object = None) -> None:
+    def absent(self, path: str, method: str = "GET", body: object = None, **given: Any) -> None:  # noqa: ANN401 - as httpx has it
         """Ask for what must not be there for this person: 404, without a clause."""
-        request = _request(body, None, {})
+        request = _request(body, None, given)
         answer = self.stage.send(method, path, self._token, **request)
         problem = _problem(answer)
         if (answer.status_code, problem.get("code"), "clause" in problem) != (httpx.codes.NOT_FOUND, "absent", False):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import func, select
 
 from kernel.arrival import count_arrival
@@ -16,6 +16,7 @@ from kernel.requests import InTransaction, Transaction
 from kernel.service import Service, router
 from kernel.wire import Answer, Name
 from services.workflow.course import check_insight, find_cycle
+from services.workflow.objection.schemas import TrackingCode
 from services.workflow.objection.use_cases import OPEN, find_objection, tracking_hash
 from services.workflow.revocation.use_cases import find_case
 from services.workflow.stage import Insider
@@ -99,9 +100,7 @@ def listed(transaction: Transaction, subject: str) -> Attachments:
     return Attachments(items=[show(one) for one in attachments_of(transaction, subject)])
 
 
-def _check_objector(
-    request: Request, objection_id: UUID, tracking_code: Annotated[str, Header(max_length=64, description="as the receipt told it")] = ""
-) -> None:
+def _check_objector(request: Request, objection_id: UUID, tracking_code: TrackingCode = "") -> None:
     """Ask before a byte is taken whether this is the objector's own open case, and whether their address has sent too much."""
     service: Service = request.app.state.service
     with service.sessions() as session:

@@ -191,7 +191,7 @@ class Run:
         threads = self.beside(self.look_inside)
         password = self.demo()
         logged = self.compose("logs", "--no-color", "edge")
-        followed = "/api/v1/public/objections/-" in logged and "no-such-tracking-code" not in logged
+        followed = '/api/v1/public/objection"' in logged and "no-such-tracking-code" not in logged
         self.check("the edge logs that an objection was followed, and not by which tracking code", followed)
         for thread in threads:
             thread.join()

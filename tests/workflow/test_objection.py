@@ -1,3 +1,4 @@
+import re
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -31,8 +32,6 @@ def test_who_objects_needs_no_account_and_is_known_to_the_office_alone(award: Aw
         assert (read["text"], read["objector"]) == ("该企业曾受处罚", None)
     assert award.client("supervisor", "stranger").get(path).status_code == 404
     assert award.client("reviewer", "r").get(path).status_code == 403
-    assert ok(year.anyone.get(f"/public/objections/{received['tracking_code']}"))["state"] == "received"
-    assert year.anyone.get("/public/objections/guess").status_code == 404
     again = year.anyone.post(
         f"/notices/{notice}/objections",
         json={"text": "该企业曾受处罚", "application": year.names[0], "name": "钱某", "contact": "13800000000"},
@@ -45,6 +44,27 @@ def test_who_objects_needs_no_account_and_is_known_to_the_office_alone(award: Aw
     engine.dispose()
     assert "13800000000" not in kept
     assert received["tracking_code"] not in kept
+
+
+def test_an_objector_follows_the_case_by_a_code_that_stands_in_no_address(award: Award) -> None:
+    year = Year(award, 2089, FIVE)
+    code, report = (
+        ok(year.anyone.post(path, json={"text": "请核实"}))["tracking_code"]
+        for path in (f"/notices/{year.noticed()}/objections", f"/cycles/{year.cycle}/reports")
+    )
+    for one in (code, report):
+        assert ok(year.anyone.get("/public/objection", headers={"Tracking-Code": one}))["state"] == "received"
+        assert year.anyone.get(f"/public/objections/{one}").status_code == 404
+    without, wrong = (year.anyone.get("/public/objection", headers=headers) for headers in ({}, {"Tracking-Code": f"{code}x"}))
+    assert [(one.status_code, one.json()["code"]) for one in (without, wrong)] == [(404, "absent")] * 2
+    named = {
+        parameter["name"]
+        for methods in year.anyone.get("/openapi.json").json()["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] in {"path", "query"} and re.search("code|token|secret|key|password", parameter["name"])
+    }
+    assert named == {"credit_code"}
 
 
 def test_an_objection_names_a_name_of_its_notice(award: Award) -> None:

@@ -24,6 +24,7 @@ from services.workflow.objection.schemas import (
     ObjectionReceipt,
     Objector,
     Ruling,
+    TrackingCode,
 )
 from services.workflow.objection.use_cases import (
     check_dismiss,
@@ -94,9 +95,9 @@ def post_report(cycle_id: UUID, new: NewObjection, _anyone: Anyone, transaction:
     return receive(transaction, lock_cycle(transaction, cycle_id), None, new)
 
 
-@routes.get("/public/objections/{tracking_code}", operation_id="follow_objection")
-def get_progress(tracking_code: str, _anyone: Anyone, transaction: InTransaction) -> ObjectionProgress:
-    """Follow one's own objection by its tracking code."""
+@routes.get("/public/objection", operation_id="follow_objection")
+def get_progress(_anyone: Anyone, transaction: InTransaction, tracking_code: TrackingCode = "") -> ObjectionProgress:
+    """Follow one's own objection, or report, by its tracking code; without the code of one it is absent (2.2.4, 5.4.2)."""
     objection = transaction.session.scalar(select(Objection).where(Objection.tracking_hash == tracking_hash(tracking_code)))
     if objection is None:
         raise absent()

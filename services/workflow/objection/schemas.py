@@ -4,9 +4,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Header
 from pydantic import ConfigDict, Field
 
 from kernel.wire import Action, Answer, Body, Day, Id, Line, Name, Why, Words
+
+TrackingCode = Annotated[str, Header(max_length=64, description="as the receipt told it")]
+"""What opens one's own case; a header, since addresses are kept in logs and histories."""
 
 
 class NewObjection(Body):
@@ -67,7 +71,7 @@ class Dismissals(Body):
 
 
 class ObjectionReceipt(Answer):
-    """What was received; the tracking code is told this once, and opens GET /public/objections/{tracking_code}."""
+    """What was received; the tracking code is told this once, and goes in the header `Tracking-Code`, never in an address (5.4.2)."""
 
     id: UUID
     tracking_code: str | None
