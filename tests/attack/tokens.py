@@ -226,7 +226,7 @@ def by_rsa(key: rsa.RSAPrivateKey, pad: padding.AsymmetricPadding, digest: hashe
 
 def algorithms(forger: Forger) -> Iterator[Forgery]:
     own, public = forger.key, forger.key.public_key()
-    other, curve = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
+    other, curve = rsa.generate_private_key(65537, own.key_size), ec.generate_private_key(ec.SECP256R1())
     spki, pkcs1 = serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1
     secrets = {
         f"the public key as {form} {kind}": public.public_bytes(encoding, kind_of)
@@ -234,13 +234,13 @@ def algorithms(forger: Forger) -> Iterator[Forgery]:
         for kind, kind_of in (("SPKI", spki), ("PKCS1", pkcs1))
     }
     secrets |= {"stripped PEM": secrets["the public key as PEM SPKI"].strip(), "nothing": b"", "the kid": forger.header["kid"].encode()}
-    secrets["the modulus"] = public.public_numbers().n.to_bytes(256, "big")
+    secrets["the modulus"] = public.public_numbers().n.to_bytes(own.key_size // 8, "big")
     secrets["the JWK"] = text({"kty": "RSA", "n": b64(secrets["the modulus"]), "e": "AQAB"})
     for algorithm, digest in (("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512"), ("RS256", "sha256")):
         for name, secret in secrets.items():
             yield f"{algorithm} with {name}", forger.by(algorithm, by_secret(secret, digest))
     for algorithm in ("none", "None", "NONE", "nOnE", "", "RS256"):
-        for signature in (b"", b"\0", b"none", b"\0" * 256, b"\xff" * 256):
+        for signature in (b"", b"\0", b"none", b"\0" * (own.key_size // 8), b"\xff" * (own.key_size // 8)):
             yield f"{algorithm} with {signature!r:.12}", forger.by(algorithm, by_rote(signature))
     for algorithm in ("RS256", "PS256"):
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
@@ -255,7 +255,7 @@ def algorithms(forger: Forger) -> Iterator[Forgery]:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     numbers = other.public_key().public_numbers()
-    jwk = {"kty": "RSA", "n": b64(numbers.n.to_bytes(256, "big")), "e": "AQAB", "kid": forger.header["kid"]}
+    jwk = {"kty": "RSA", "n": b64(numbers.n.to_bytes(own.key_size // 8, "big")), "e": "AQAB", "kid": forger.header["kid"]}
     yield "another's key", forger.by("RS256", by_other)
     yield "another's key and kid", forger.by("RS256", by_other, kid="theirs")
     yield "another's key in the header", forger.by("RS256", by_other, jwk=jwk)
@@ -331,7 +331,12 @@ def signatures(forger: Forger) -> Iterator[Forgery]:
         f"{count} zeros first": b"\0" * count + raw for count in (1, 2)
     }
     odd |= {f"byte {place} changed": raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in range(0, 256, 16)}
-    odd |= {"reversed": raw[::-1], "twice": raw + raw, "one": (1).to_bytes(256, "big"), "the modulus": modulus.to_bytes(256, "big")}
+    odd |= {
+        "reversed": raw[::-1],
+        "twice": raw + raw,
+        "one": (1).to_bytes(len(raw), "big"),
+        "the modulus": modulus.to_bytes(len(raw), "big"),
+    }
     odd["plus the modulus"] = (number + modulus).to_bytes(257, "big")
     odd["of nothing"] = forger.key.sign(b"", padding.PKCS1v15(), hashes.SHA256())
     odd["of the claims alone"] = forger.key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256())
