@@ -326,18 +326,18 @@ def signatures(forger: Forger) -> Iterator[Forgery]:
     head, body, signature = forger.good.split(".")
     raw = unb64(signature)
     number, modulus = int.from_bytes(raw, "big"), forger.key.public_key().public_numbers().n
-    odd = {f"truncated to {length}": raw[:length] for length in (0, 1, 8, 32, 64, 128, 200, 254, 255)}
-    odd |= {f"extended by {count}": raw + b"\0" * count for count in (1, 16, 256)} | {
+    odd = {f"truncated to {length}": raw[:length] for length in (0, 1, 8, 32, 64, 128, 200, len(raw) - 2, len(raw) - 1)}
+    odd |= {f"extended by {count}": raw + b"\0" * count for count in (1, 16, len(raw))} | {
         f"{count} zeros first": b"\0" * count + raw for count in (1, 2)
     }
-    odd |= {f"byte {place} changed": raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in range(0, 256, 16)}
+    odd |= {f"byte {place} changed": raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in range(0, len(raw), 24)}
     odd |= {
         "reversed": raw[::-1],
         "twice": raw + raw,
         "one": (1).to_bytes(len(raw), "big"),
         "the modulus": modulus.to_bytes(len(raw), "big"),
     }
-    odd["plus the modulus"] = (number + modulus).to_bytes(257, "big")
+    odd["plus the modulus"] = (number + modulus).to_bytes(len(raw) + 1, "big")
     odd["of nothing"] = forger.key.sign(b"", padding.PKCS1v15(), hashes.SHA256())
     odd["of the claims alone"] = forger.key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256())
     odd["of the decoded parts"] = forger.key.sign(unb64(head) + b"." + unb64(body), padding.PKCS1v15(), hashes.SHA256())
