@@ -24,7 +24,6 @@ LONGEST_LOCK = timedelta(hours=1)
 SECRET_BYTES = 20
 DIGITS = 6
 STEP_SECONDS = 30
-STEPS_APART = 1
 STRAY_BUCKETS = 1024
 
 CREDENTIALS_WRONG = Kind(
@@ -97,11 +96,11 @@ def totp(secret: bytes) -> TOTP:
 
 
 def takes_code(gateway: Gateway, session: Session, account: Account, code: str) -> bool:
-    """Take a code of the account's second factor, one step early or late allowed; none is taken twice (RFC 6238, 5.2)."""
+    """Take a code of the account's second factor, as many steps off as the setting allows; none is taken twice (RFC 6238, 5.2)."""
     assert account.factor_sealed is not None  # noqa: S101 - only called where a factor is enrolled
     generator = totp(gateway.seal.open(account.factor_sealed, str(account.id)))
-    current = int(time.time()) // STEP_SECONDS
-    for step in range(current - STEPS_APART, current + STEPS_APART + 1):
+    current, apart = int(time.time()) // STEP_SECONDS, gateway.settings.second_factor_steps
+    for step in range(current - apart, current + apart + 1):
         try:
             generator.verify(code.encode(), step * STEP_SECONDS)
         except InvalidToken:

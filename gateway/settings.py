@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from kernel.identity import Duty, OutsideAlgorithm, Role
 from kernel.settings import ServiceName, Settings
@@ -77,6 +77,8 @@ class GatewaySettings(Settings):
     """After how many days a password must be changed; 0: never."""
     second_factor_roles: frozenset[Role] = frozenset()
     """Roles that sign in with a second factor only (a JSON list, e.g. ["committee", "supervisor"]); anyone may enrol one."""
+    second_factor_steps: Annotated[int, Field(ge=0, le=1)] = 0
+    """For how many half minutes before and after its own a code is taken: none (ASVS 6.5.5), or one (RFC 6238, for clocks apart)."""
     outside_issuers: tuple[OutsideIssuer, ...] = ()
     """OpenID providers whose tokens the door exchanges for its own (a JSON list)."""
     hashes_at_once: int = 4
