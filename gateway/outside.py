@@ -5,7 +5,17 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.account import add_account
 from gateway.program import Gateway
 from gateway.providers import Vouched
-from gateway.sessions import OUTSIDE_REFUSED, Refused, TokenAnswer, TokenForm, begin, chosen_grant, revoke_all
+from gateway.sessions import (
+    OUTSIDE_REFUSED,
+    OUTSIDE_TOO_OLD,
+    OUTSIDE_TOO_WEAK,
+    Refused,
+    TokenAnswer,
+    TokenForm,
+    begin,
+    chosen_grant,
+    revoke_all,
+)
 from gateway.settings import MappedRole
 from gateway.tables import Account, Denial, Grant, OutsideIdentity
 from kernel.database import new_id
@@ -34,21 +44,34 @@ def exchange(transaction: Transaction, form: TokenForm, vouched: Vouched | None)
     """Begin a sign-in for whom an outside issuer vouched, once for each of its tokens."""
     if vouched is None or not _is_first_use(transaction, vouched):
         return Refused(OUTSIDE_REFUSED)
+    if not vouched.is_recent():
+        return Refused(OUTSIDE_TOO_OLD, {"max_age": 60 * vouched.issuer.auth_minutes} if vouched.issuer.auth_minutes else {})
+    account = _account_of(transaction, vouched)
+    if account is None:
+        return Refused(OUTSIDE_REFUSED)
+    grant = chosen_grant(account, form)
+    if isinstance(grant, Refused):
+        return grant
+    gateway: Gateway = transaction.service
+    if grant.role in gateway.settings.second_factor_roles and not vouched.has_second_factor:
+        return Refused(OUTSIDE_TOO_WEAK, {"acr_values": sorted(vouched.issuer.second_factor_acr)})
+    return begin(transaction, account, grant, vouched)
+
+
+def _account_of(transaction: Transaction, vouched: Vouched) -> Account | None:
+    """Give the active account of whom an issuer vouches for, with the roles that it has now; None where nobody may come in."""
     identity = transaction.session.get(OutsideIdentity, (vouched.issuer.issuer, vouched.subject))
-    if identity is None and not vouched.issuer.provision:
-        return Refused(OUTSIDE_REFUSED)
     mapped = _mapped(vouched)
-    if identity is None and not mapped:
-        return Refused(OUTSIDE_REFUSED)
+    if identity is None and not (vouched.issuer.provision and mapped):
+        return None
     if identity is None:
         identity = _provision(transaction, vouched)
     account = transaction.session.get_one(Account, identity.account_id, with_for_update=True, populate_existing=True)
     if account.status != "active":
-        return Refused(OUTSIDE_REFUSED)
+        return None
     if not identity.invited:
         _follow(transaction, account, mapped)
-    grant = chosen_grant(account, form)
-    return grant if isinstance(grant, Refused) else begin(transaction, account, grant)
+    return account
 
 
 def _is_first_use(transaction: Transaction, vouched: Vouched) -> bool:

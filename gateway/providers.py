@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from gateway.settings import OutsideIssuer
+from kernel.clock import wall
 from kernel.identity import KEY_REFRESH_SECONDS, KEYS_KEPT_SECONDS, BadToken, OutsideKeys
 from kernel.logs import log
 from kernel.problems import PEER_UNREACHABLE, Problem
@@ -30,6 +31,36 @@ class Vouched:
     claims: Mapping[str, Any]
     digest: str
     expires_at: datetime
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Tell whether a second factor was asked for there; where the issuer doesn't say so, none was."""
+        methods = self.claims.get("amr")
+        told = [method for method in methods if isinstance(method, str)] if isinstance(methods, list) else []
+        context = str(self.claims.get("acr"))
+        return context in self.issuer.second_factor_acr or not self.issuer.second_factor_amr.isdisjoint(told)
+
+    @property
+    def told_at(self) -> int | None:
+        """When somebody signed in there, in seconds since 1970, where the issuer says so."""
+        told = self.claims.get("auth_time")
+        return min(told, self.claims["iat"]) if type(told) is int and told >= 0 else None
+
+    @property
+    def authenticated_at(self) -> datetime:
+        """When somebody signed in there; where the issuer doesn't say so, when it issued the token."""
+        return datetime.fromtimestamp(self.claims["iat"] if self.told_at is None else self.told_at, UTC)
+
+    @property
+    def lasts_until(self) -> datetime:
+        """When a sign-in that begins with this ends."""
+        return self.authenticated_at + timedelta(hours=self.issuer.sign_in_hours)
+
+    def is_recent(self) -> bool:
+        """Tell whether somebody signed in there as lately as the setting asks."""
+        minutes = self.issuer.auth_minutes
+        recent = self.told_at is not None and wall() < self.authenticated_at + timedelta(minutes=minutes)
+        return wall() < self.lasts_until and (recent or minutes == 0)
 
 
 class Provider:

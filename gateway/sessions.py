@@ -19,6 +19,7 @@ from gateway.account import PasswordOrNone
 from gateway.authentication import CODE_REQUIRED, CODE_WRONG, CREDENTIALS_WRONG, authenticate
 from gateway.denylist import deny
 from gateway.program import Gateway
+from gateway.providers import Vouched
 from gateway.secret import secret_hash
 from gateway.tables import Account, Family, Grant, Refresh
 from kernel.clock import wall
@@ -44,6 +45,18 @@ ROLE_REQUIRED = Kind(400, "role_required", "请选择登录身份", "Choose one 
 OUTSIDE_REFUSED = Kind(
     400, "outside_token_refused", "外部身份凭证无效、已使用或未获准入", "The outside token is wrong, used, or of nobody let in here"
 )
+OUTSIDE_TOO_OLD = Kind(
+    400,
+    "outside_sign_in_too_old",
+    "在外部身份提供方的登录已过久或时间不明，请在那里重新登录",
+    "The sign-in at the outside issuer is too long ago, or it doesn't say when; sign in there anew",
+)
+OUTSIDE_TOO_WEAK = Kind(
+    400,
+    "outside_second_factor_required",
+    "该身份须在外部身份提供方以第二因素登录",
+    "This role needs a sign-in with a second factor at the outside issuer",
+)
 REFRESH_INVALID = Kind(400, "refresh_token_invalid", "登录已失效，请重新登录", "The sign-in has ended; sign in again")
 CLIENT_WRONG = Kind(401, "client_wrong", "客户端标识或密钥不正确", "The client id or the secret is wrong")
 AUDIENCE_UNKNOWN = Kind(400, "audience_unknown", "没有这个受众", "There is no such audience")
@@ -58,6 +71,8 @@ ERRORS: Mapping[Kind, str] = {
     PASSWORD_EXPIRED: "invalid_grant",
     ROLE_REQUIRED: "invalid_request",
     OUTSIDE_REFUSED: "invalid_grant",
+    OUTSIDE_TOO_OLD: "invalid_grant",
+    OUTSIDE_TOO_WEAK: "invalid_grant",
     REFRESH_INVALID: "invalid_grant",
     CLIENT_WRONG: "invalid_client",
     AUDIENCE_UNKNOWN: "invalid_target",
@@ -133,16 +148,18 @@ def chosen_grant(account: Account, form: TokenForm) -> Grant | Refused:
     return grant
 
 
-def begin(transaction: Transaction, account: Account, grant: Grant) -> TokenAnswer:
-    """Begin a sign-in; what has expired of the account's others is forgotten."""
+def begin(transaction: Transaction, account: Account, grant: Grant, vouched: Vouched | None = None) -> TokenAnswer:
+    """Begin a sign-in, by a password or by an outside issuer's word; what has expired of the account's others is forgotten."""
     gateway: Gateway = transaction.service
     now, agent = wall(), transaction.request.headers.get("user-agent", "")
+    latest = now + gateway.settings.sign_in_lifetime()
     transaction.session.execute(delete(Family).where(Family.account_id == account.id, Family.expires_at < now))
     family = Family(
         id=new_id(),
         account_id=account.id,
         role=grant.role,
-        expires_at=now + gateway.settings.sign_in_lifetime(),
+        authenticated_at=vouched.authenticated_at if vouched else now,
+        expires_at=min(latest, vouched.lasts_until) if vouched else latest,
         agent="".join(letter for letter in agent if letter.isprintable())[:LONGEST_AGENT] or None,
     )
     transaction.session.add(family)
@@ -161,10 +178,11 @@ def issue(transaction: Transaction, family: Family, grant: Grant) -> TokenAnswer
     """Sign an access token for a role as it is held now, with the refresh token that follows."""
     gateway: Gateway = transaction.service
     token_id, secret = str(new_id()), token_urlsafe(32)
-    token = gateway.signer.sign(str(family.account_id), claims_of(grant), token_id=token_id)
+    lifetime = min(ACCESS_LIFETIME, family.expires_at - wall())
+    token = gateway.signer.sign(str(family.account_id), claims_of(grant), token_id=token_id, lifetime=lifetime)
     transaction.session.add(Refresh(secret_hash=secret_hash(secret), family_id=family.id, token_id=token_id, made_at=wall()))
     role: Role = grant.role  # type: ignore[assignment]  # grants hold roles alone
-    return TokenAnswer(access_token=token, expires_in=int(ACCESS_LIFETIME.total_seconds()), refresh_token=secret, role=role)
+    return TokenAnswer(access_token=token, expires_in=int(lifetime.total_seconds()), refresh_token=secret, role=role)
 
 
 def refresh(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:

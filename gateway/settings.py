@@ -34,6 +34,14 @@ class OutsideIssuer(BaseModel):
     """What it signs with, each key with its own algorithm alone. RSA keys have 2048 bits or more; ES256 gives 128 bits of security."""
     lifetime_minutes: int = 60
     """Longest life of a token of its that is taken."""
+    second_factor_acr: frozenset[str] = frozenset()
+    """Values of its `acr` that mean a second factor, which `second_factor_roles` need; what tells nothing of it was a password alone."""
+    second_factor_amr: frozenset[str] = frozenset()
+    """Values of its `amr`, any one of which means the same."""
+    auth_minutes: int = 0
+    """How long ago at most (`auth_time`) somebody signed in there; 0: however long. Else a token that doesn't tell it is refused."""
+    sign_in_hours: int = 12
+    """How long after that (where it isn't told: after the token was issued) a sign-in here lasts at most, however often it is renewed."""
     provision: bool = False
     """Let in people whom nobody invited, in the roles that `roles` makes of `role_claim`, anew at each sign-in."""
     role_claim: str = "role"

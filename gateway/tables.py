@@ -124,6 +124,7 @@ class Family(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
     role: Mapped[str]
+    authenticated_at: Mapped[datetime | None] = mapped_column(comment="when the person proved who they are, here or at their issuer")
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     agent: Mapped[str | None] = mapped_column(comment="what the program called itself at sign-in")

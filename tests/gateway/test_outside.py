@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,13 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "bodiless": {"role": "award-endorser"},
     "nobody-7": {"role": "something else"},
     "changing": {"role": "award-reviewer"},
+    "by-password": {"role": ["award-office", "award-reviewer"], "login": {"acr": "level-1", "amr": ["pwd"]}},
+    "by-method": {"role": ["award-office", "award-reviewer"], "login": {"amr": ["pwd", "otp", "mfa"]}},
+    "by-context": {"role": ["award-office", "award-reviewer"], "login": {"acr": "level-2"}},
+    "9-minutes-ago": {"role": "award-reviewer", "login": {"ago": 9 * 60}},
+    "11-minutes-ago": {"role": "award-reviewer", "login": {"ago": 11 * 60}},
+    "59-minutes-ago": {"role": "award-reviewer", "login": {"ago": 59 * 60}},
+    "61-minutes-ago": {"role": "award-reviewer", "login": {"ago": 61 * 60}},
 }
 ROLES: dict[str, Any] = {
     "award-reviewer": {"role": "reviewer"},
@@ -64,13 +72,13 @@ class Outside:
         )
         self.award.product.door.gateway.providers = {self.address: Provider(setting)}
 
-    def token(self, person: str, algorithm: str = "RS256") -> str:
-        """Sign somebody in at the provider: authorization code with PKCE; gives the ID token."""
+    def token(self, person: str, algorithm: str = "RS256", scope: str = "openid award") -> str:
+        """Sign somebody in at the provider: authorization code with PKCE; gives the ID token, which by `strength` tells how and when."""
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         callback = "http://127.0.0.1/callback"
         asked = {
-            "client_id": f"award-{algorithm}", "response_type": "code", "redirect_uri": callback, "scope": "openid award",
+            "client_id": f"award-{algorithm}", "response_type": "code", "redirect_uri": callback, "scope": scope,
             "code_challenge": challenge, "code_challenge_method": "S256", "login_hint": person, "nonce": secrets.token_urlsafe(8),
         }  # fmt: skip
         with httpx.Client(trust_env=False, timeout=20) as browser:
@@ -188,6 +196,57 @@ def test_each_token_is_exchanged_once(outside: Outside) -> None:
     token = outside.token("reviewer-7")
     assert outside.exchange(token).status_code == 200
     assert outside.exchange(token).json()["code"] == "outside_token_refused"
+
+
+@pytest.fixture
+def demanding(outside: Outside) -> Iterator[Outside]:
+    """Demand a second factor of the committee, which the provider tells by a level or a method."""
+    gateway = outside.award.product.door.gateway
+    usual = gateway.settings
+    gateway.settings = usual.model_copy(update={"second_factor_roles": frozenset({"committee"})})
+    outside.known(second_factor_acr={"level-2"}, second_factor_amr={"mfa"})
+    yield outside
+    gateway.settings = usual
+
+
+@pytest.mark.parametrize("person", ["by-method", "by-context"])
+def test_an_official_s_second_factor_at_the_issuer_is_taken_where_the_token_tells_it(demanding: Outside, person: str) -> None:
+    answer = demanding.exchange(demanding.token(person, scope="openid award strength"), role="committee")
+    assert demanding.me(answer)["role"] == "committee"
+
+
+@pytest.mark.parametrize(("person", "scope"), [("by-password", "openid award strength"), ("by-method", "openid award")])
+def test_what_tells_of_no_second_factor_was_a_password_alone(demanding: Outside, person: str, scope: str) -> None:
+    refused = demanding.exchange(demanding.token(person, scope=scope), role="committee")
+    told = {name: refused.json()[name] for name in ("error", "code", "acr_values")}
+    assert told == {"error": "invalid_grant", "code": "outside_second_factor_required", "acr_values": ["level-2"]}
+    assert demanding.me(demanding.exchange(demanding.token(person, scope=scope), role="reviewer"))["role"] == "reviewer"
+    demanding.known()
+    refused = demanding.exchange(demanding.token("by-method", scope="openid award strength"), role="committee")
+    assert refused.json()["code"] == "outside_second_factor_required"
+
+
+def test_whoever_signed_in_at_the_issuer_too_long_ago_or_nobody_knows_when_signs_in_there_anew(outside: Outside) -> None:
+    outside.known(auth_minutes=10)
+    assert outside.me(outside.exchange(outside.token("9-minutes-ago", scope="openid award strength")))["role"] == "reviewer"
+    for person, scope in (("11-minutes-ago", "openid award strength"), ("9-minutes-ago", "openid award")):
+        refused = outside.exchange(outside.token(person, scope=scope)).json()
+        assert (refused["error"], refused["code"], refused["max_age"]) == ("invalid_grant", "outside_sign_in_too_old", 600)
+    outside.known()
+    assert outside.exchange(outside.token("11-minutes-ago", scope="openid award strength")).status_code == 200
+
+
+def test_a_sign_in_by_an_issuer_s_word_lasts_so_long_from_the_sign_in_there(outside: Outside) -> None:
+    outside.known(sign_in_hours=1)
+    answer = outside.exchange(outside.token("59-minutes-ago", scope="openid award strength"))
+    [sign_in] = outside.anyone.get("/me/sessions", headers=bearer(answer.json()["access_token"])).json()["items"]
+    left = datetime.fromisoformat(sign_in["expires_at"]) - datetime.now(UTC)
+    assert timedelta(seconds=40) < left <= timedelta(seconds=60)
+    assert 0 < renew(outside.anyone, answer.json()["refresh_token"]).json()["expires_in"] <= 60
+    assert outside.exchange(outside.token("61-minutes-ago", scope="openid award strength")).json()["code"] == "outside_sign_in_too_old"
+    untold = outside.exchange(outside.token("61-minutes-ago")).json()
+    [sign_in] = outside.anyone.get("/me/sessions", headers=bearer(untold["access_token"])).json()["items"]
+    assert datetime.fromisoformat(sign_in["expires_at"]) - datetime.now(UTC) > timedelta(minutes=59)
 
 
 def forgeries(token: str) -> dict[str, str]:

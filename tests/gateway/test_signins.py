@@ -172,6 +172,16 @@ def test_a_common_or_an_obvious_password_is_refused_wherever_one_is_set(anyone: 
     assert anyone.post("/auth/registrations", json=registered | {"password": password}).json()["code"] == "password_common"
 
 
+@pytest.mark.parametrize(("seconds", "status", "lasts"), [(1000, 200, 900), (100, 200, 100), (-1, 400, 0)])
+def test_no_token_outlives_its_sign_in(award: Award, anyone: Caller, office: Caller, seconds: int, status: int, lasts: int) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = sign_in(anyone, account["login"]).json()["refresh_token"]
+    ends = f"update refresh_family set expires_at = now() + interval '{seconds} seconds' where account_id = %s"  # noqa: S608 - a number of ours
+    at_the_database(award, ends, account["id"])
+    answer = renew(anyone, token)
+    assert (answer.status_code, max(lasts - 20, 0) <= answer.json().get("expires_in", 0) <= lasts) == (status, True)
+
+
 @pytest.mark.parametrize(("minutes", "status"), [(59, 200), (61, 400)])
 def test_a_sign_in_that_nobody_renews_for_an_hour_is_over(award: Award, anyone: Caller, office: Caller, minutes: int, status: int) -> None:
     account = activated(anyone, office, [{"role": "reviewer"}])

@@ -23,8 +23,8 @@ const provider = new Provider(issuer, {
   jwks: { keys: algorithms.map((alg) => key(`key-${alg}`, alg)) },
   enabledJWA: { idTokenSigningAlgValues: algorithms },
   cookies: { keys: ['only for as long as a test'] },
-  claims: { openid: ['sub'], award: ['name', 'role', 'org', 'body'] },
-  scopes: ['openid', 'award'],
+  claims: { openid: ['sub'], award: ['name', 'role', 'org', 'body'], strength: ['acr', 'amr', 'auth_time'] },
+  scopes: ['openid', 'award', 'strength'],
   conformIdTokenClaims: false,
   findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
   features: { devInteractions: { enabled: false } },
@@ -34,10 +34,12 @@ const provider = new Provider(issuer, {
 async function interact(request, response) {
   const { prompt, params, session } = await provider.interactionDetails(request, response);
   if (prompt.name === 'login') {
-    return provider.interactionFinished(request, response, { login: { accountId: params.login_hint } });
+    const { ago = 0, ...strength } = people[params.login_hint]?.login ?? {};
+    const ts = Math.floor(Date.now() / 1000) - ago;
+    return provider.interactionFinished(request, response, { login: { accountId: params.login_hint, ts, ...strength } });
   }
   const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
-  grant.addOIDCScope('openid award');
+  grant.addOIDCScope('openid award strength');
   return provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true });
 }
 
