@@ -63,7 +63,7 @@ class Gateway(Service):
         except (OperationalError, PoolTimeout):
             raise Problem(BUSY, headers={"Retry-After": "1"}) from None
 
-    def nudge(self, *, recorded: bool = True) -> None:
+    def nudge(self, *, recorded: bool = True, awaited: bool = True) -> None:
         """Tell the denylist, too."""
         self.denylist.outdated()
-        super().nudge(recorded=recorded)
+        super().nudge(recorded=recorded, awaited=awaited)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import Row, Select, Text, cast, delete, false, func, insert, or_, select, text
+from sqlalchemy import Row, Select, Text, bindparam, cast, delete, false, func, insert, or_, select, text
 from sqlalchemy.orm import Session
 
 from kernel import merkle
@@ -14,7 +14,12 @@ from kernel.clock import wall
 from kernel.database import event, leaf, new_id, outbox, unsequenced
 
 SEQUENCER_LOCK = 7_301
-BATCH = 500
+WAITING = 500
+"""How many events get their places in one transaction."""
+
+_WRITTEN = insert(event).values({column: bindparam(column.name, type_=column.type) for column in event.c}).returning(event.c.id).cte()
+WRITE = insert(unsequenced).from_select(["event_id"], select(_WRITTEN.c.id))
+"""One way to the database and back for both rows."""
 
 
 def write_event(
@@ -36,21 +41,11 @@ def write_event(
     """
     event_id = new_id()
     rfc8785.dumps(dict(facts))
-    written = insert(event).values(
-        id=event_id,
-        at=at,
-        recorded_at=wall(),
-        kind=kind,
-        subject=subject,
-        actor=actor,
-        role=role,
-        clause=clause,
-        facts=dict(facts),
-        request_id=request_id,
-        told=list(told),
-    )
-    one = written.returning(event.c.id).cte("written")  # one way to the database and back for both rows
-    session.execute(insert(unsequenced).from_select(["event_id"], select(one.c.id)))
+    given = {
+        "id": event_id, "at": at, "recorded_at": wall(), "kind": kind, "subject": subject, "actor": actor, "role": role, "clause": clause,
+        "facts": dict(facts), "request_id": request_id, "told": list(told),
+    }  # fmt: skip
+    session.execute(WRITE, given)
     return event_id
 
 
@@ -101,21 +96,21 @@ class Tree:
         return nodes
 
 
-def sequence(session: Session) -> int:
-    """Give the committed events their leaf indices and put them into their peers' outboxes; returns how many there were.
+def sequence(session: Session) -> Sequence[Sequence[str]]:
+    """Give the committed events their leaf indices and put them into their peers' outboxes; returns for each whom it tells.
 
     One sequencer at a time (advisory lock); within a subject the order is that of the row locks under which the events were written.
     """
     if not session.scalar(select(func.pg_try_advisory_xact_lock(text("hashtext(current_schema())"), SEQUENCER_LOCK))):
-        return 0
+        return []
     waiting = session.execute(
         select(unsequenced.c.position, event)
         .join(event, event.c.id == unsequenced.c.event_id)
         .order_by(unsequenced.c.position)
-        .limit(BATCH)
+        .limit(WAITING)
     ).all()
     if not waiting:
-        return 0
+        return []
     tree = Tree(session)
     start, hashes = tree.size, [leaf_hash(document(row)) for row in waiting]
     leaves = [
@@ -127,7 +122,7 @@ def sequence(session: Session) -> int:
     if letters:
         session.execute(insert(outbox), letters)
     session.execute(delete(unsequenced).where(unsequenced.c.position.in_([row.position for row in waiting])))
-    return len(waiting)
+    return [row.told for row in waiting]
 
 
 def happened(session: Session, since: datetime, kinds: Collection[str], subjects: Select[str] | Collection[str]) -> Sequence[Row[Any]]:

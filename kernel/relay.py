@@ -1,7 +1,7 @@
 """How one service tells another: events go to the peers over REST, at least once, in one total order per sender."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import httpx
@@ -16,13 +16,15 @@ from kernel.database import event, leaf, outbox
 from kernel.identity import service_audience
 from kernel.logs import log
 from kernel.problems import PEER_UNREACHABLE, Problem
-from kernel.record import document, sequence
+from kernel.record import WAITING, document, sequence
 from kernel.settings import ServiceName, Settings
 from kernel.traces import Traces
 
 PEERS: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 BATCH = 100
 IDLE_SECONDS = 1.0
+APART_SECONDS = 0.1
+"""How far apart passes of the sequencer lie over events that no peer waits for: appending them costs the requests beside it little."""
 LONGEST_WAIT_SECONDS = 5.0
 TOKEN_MARGIN_SECONDS = 60
 
@@ -114,7 +116,7 @@ class Relay:
     def start(self) -> None:
         """Begin sequencing and delivering."""
         self._loop = asyncio.get_running_loop()
-        self._wake = {name: asyncio.Event() for name in ("sequencer", *self.others)}
+        self._wake = {name: asyncio.Event() for name in ("sequencer", "awaited", *self.others)}
         self._tasks = [
             asyncio.create_task(self._keep_sequencing()),
             *(asyncio.create_task(self._keep_delivering(peer)) for peer in self.others),
@@ -137,10 +139,11 @@ class Relay:
                 task.cancel()
         self._tasks = []
 
-    def nudge(self) -> None:
-        """Tell the sequencer, from any thread, that something was committed."""
+    def nudge(self, *, awaited: bool) -> None:
+        """Tell the sequencer, from any thread, that something was committed, and whether a peer waits for it."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake["sequencer"].set)
+            for name in ("sequencer", "awaited") if awaited else ("sequencer",):
+                self._loop.call_soon_threadsafe(self._wake[name].set)
 
     async def _woken(self, name: str, seconds: float) -> None:
         try:
@@ -153,16 +156,23 @@ class Relay:
     async def _keep_sequencing(self) -> None:
         while not self._stopping:
             await self._woken("sequencer", IDLE_SECONDS)
+            self._wake["awaited"].clear()
             try:
-                while await run_in_threadpool(self._sequence):
-                    for peer in self.others:
-                        self._wake[peer].set()
+                for peer in await run_in_threadpool(self._sequence):
+                    self._wake[peer].set()
             except SQLAlchemyError as error:
                 log.warning("sequencer", extra={"fact": {"error": type(error).__name__}})
+            await self._woken("awaited", APART_SECONDS)
 
-    def _sequence(self) -> int:
-        with self._sessions.begin() as session:
-            return sequence(session)
+    def _sequence(self) -> Collection[str]:
+        """Sequence until nothing waits; gives the peers that are to be told."""
+        told: set[str] = set()
+        while True:
+            with self._sessions.begin() as session:
+                placed = sequence(session)
+            told.update(*placed)
+            if len(placed) < WAITING:
+                return told
 
     async def _keep_delivering(self, peer: ServiceName) -> None:
         wait = IDLE_SECONDS

@@ -128,7 +128,7 @@ class Transaction:
         self.request.state.committing = True
         self.session.commit()
         if self._has_recorded or self.request.method not in READS:
-            self.service.nudge(recorded=self._has_recorded)
+            self.service.nudge(recorded=self._has_recorded, awaited=bool(self.told))
 
     async def settle(self, response: Response) -> None:
         """Keep the answer for whoever asks again with the same key, and commit; what has no key was committed where it was done."""

@@ -153,10 +153,10 @@ class Service:
             raise Problem(PEER_UNREACHABLE, headers={"Retry-After": "1"}, peer="gateway") from None
         return {key["kid"]: key for key in answer.json()["keys"]}
 
-    def nudge(self, *, recorded: bool = True) -> None:
-        """Tell whoever has an errand that something was committed, and the relay where that stands in the record."""
+    def nudge(self, *, recorded: bool = True, awaited: bool = True) -> None:
+        """Tell whoever has an errand that something was committed, and the relay where that stands in the record, or a peer awaits it."""
         if recorded:
-            self.relay.nudge()
+            self.relay.nudge(awaited=awaited)
         for errand in self.errands:
             errand.nudge()
 
