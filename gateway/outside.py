@@ -55,7 +55,7 @@ def exchange(transaction: Transaction, form: TokenForm, vouched: Vouched | None)
     gateway: Gateway = transaction.service
     if grant.role in gateway.settings.second_factor_roles and not vouched.has_second_factor:
         return Refused(OUTSIDE_TOO_WEAK, {"acr_values": sorted(vouched.issuer.second_factor_acr)})
-    return begin(transaction, account, grant, vouched)
+    return begin(transaction, account, grant, former=form.refresh_token, vouched=vouched)
 
 
 def _account_of(transaction: Transaction, vouched: Vouched) -> Account | None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import Depends, Form, Header, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway.account import PasswordOrNone
@@ -82,7 +82,10 @@ ERRORS: Mapping[Kind, str] = {
 
 
 class TokenForm(BaseModel):
-    """The form of a token request; a person's role may also stand in `scope`, which every OAuth client can send."""
+    """The form of a token request; a person's role may also stand in `scope`, which every OAuth client can send.
+
+    A sign-in ends the one that it takes the place of: whose access token comes as Authorization, or whose `refresh_token` comes here.
+    """
 
     model_config = ConfigDict(
         extra="ignore",
@@ -135,7 +138,7 @@ def sign_in_person(transaction: Transaction, form: TokenForm) -> TokenAnswer | R
         return grant
     if grant.role in gateway.settings.second_factor_roles and account.factor_confirmed_at is None:
         return Refused(ENROLMENT_REQUIRED)
-    return begin(transaction, account, grant)
+    return begin(transaction, account, grant, former=form.refresh_token)
 
 
 def chosen_grant(account: Account, form: TokenForm) -> Grant | Refused:
@@ -148,9 +151,13 @@ def chosen_grant(account: Account, form: TokenForm) -> Grant | Refused:
     return grant
 
 
-def begin(transaction: Transaction, account: Account, grant: Grant, vouched: Vouched | None = None) -> TokenAnswer:
-    """Begin a sign-in, by a password or by an outside issuer's word; what has expired of the account's others is forgotten."""
+def begin(transaction: Transaction, account: Account, grant: Grant, *, former: str, vouched: Vouched | None = None) -> TokenAnswer:
+    """Begin a sign-in, by a password or by an outside issuer's word, in place of the one whose token came with it.
+
+    What has expired of the account's others is forgotten.
+    """
     gateway: Gateway = transaction.service
+    _end_former(transaction, former)
     now, agent = wall(), transaction.request.headers.get("user-agent", "")
     latest = now + gateway.settings.sign_in_lifetime()
     transaction.session.execute(delete(Family).where(Family.account_id == account.id, Family.expires_at < now))
@@ -165,6 +172,14 @@ def begin(transaction: Transaction, account: Account, grant: Grant, vouched: Vou
     transaction.session.add(family)
     transaction.session.flush()
     return issue(transaction, family, grant)
+
+
+def _end_former(transaction: Transaction, refresh_token: str) -> None:
+    """End the sign-in, whosever it was, that this request came with."""
+    session, actor = transaction.session, transaction.actor
+    came_with = or_(Refresh.token_id == (actor.token_id if actor else ""), Refresh.secret_hash == secret_hash(refresh_token))
+    for family in session.scalars(select(Family).where(Family.id.in_(select(Refresh.family_id).where(came_with))).with_for_update()):
+        revoke(session, family)
 
 
 def claims_of(grant: Grant) -> dict[str, object]:

@@ -97,6 +97,8 @@ class GatewaySettings(Settings):
     """How long a sign-in lasts at most."""
     idle_minutes: int = 60
     """After how long without a renewal a sign-in ends; 0: only when it has lasted its time."""
+    fresh_minutes: int = 5
+    """How long after signing in a person may end their other sign-ins; later they sign in anew for it."""
     activation_hours: int = 72
     """How long a one-time link is good."""
     cors_origins: tuple[str, ...] = ()

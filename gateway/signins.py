@@ -1,6 +1,6 @@
 """Sign-ins under way: listed, and ended one by one, by the person or by whoever manages the account."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -8,16 +8,25 @@ from sqlalchemy import func, select
 from gateway.account import check_manageable, visible_account
 from gateway.accounts import Inviter
 from gateway.me import account_id_of
+from gateway.program import Gateway
 from gateway.sessions import revoke
 from gateway.tables import Family, Refresh
 from kernel.clock import wall
 from kernel.identity import Role, SignedIn
-from kernel.problems import absent
+from kernel.problems import Kind, Problem, absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from kernel.wire import Answer, Id
 
 routes = router("me")
+
+
+SIGN_IN_ANEW = Kind(
+    403,
+    "sign_in_anew",
+    "结束其他登录须在登录后 {minutes} 分钟内进行，请重新登录",
+    "Other sign-ins are ended within {minutes} minutes of signing in; sign in anew",
+)
 
 
 class SignIn(Answer):
@@ -42,10 +51,23 @@ def under_way(transaction: Transaction, account_id: UUID) -> SignIns:
     """List an account's sign-ins; which of them this request came with is `current`."""
     renewed = select(func.max(Refresh.made_at)).where(Refresh.family_id == Family.id).scalar_subquery()
     found = select(Family, renewed).where(Family.account_id == account_id, Family.revoked_at.is_(None), Family.expires_at > wall())
-    token_id = transaction.actor.token_id if transaction.actor else ""
-    current = transaction.session.scalar(select(Refresh.family_id).where(Refresh.token_id == token_id))
+    current = _current(transaction)
     rows = transaction.session.execute(found.order_by(Family.id.desc())).all()
-    return SignIns(items=[_shown(family, at, current=family.id == current) for family, at in rows])
+    return SignIns(items=[_shown(family, at, current=family is current) for family, at in rows])
+
+
+def _current(transaction: Transaction) -> Family | None:
+    token_id = transaction.actor.token_id if transaction.actor else ""
+    family_id = select(Refresh.family_id).where(Refresh.token_id == token_id).scalar_subquery()
+    return transaction.session.scalar(select(Family).where(Family.id == family_id))
+
+
+def check_fresh(transaction: Transaction, current: Family | None) -> None:
+    """Refuse whoever proved who they are too long ago to end a sign-in that is another than the one this request came with."""
+    gateway: Gateway = transaction.service
+    proved_at = current.authenticated_at if current else None
+    if proved_at is None or proved_at + timedelta(minutes=gateway.settings.fresh_minutes) < wall():
+        raise Problem(SIGN_IN_ANEW, minutes=gateway.settings.fresh_minutes)
 
 
 def _shown(family: Family, renewed_at: datetime, *, current: bool) -> SignIn:
@@ -54,14 +76,18 @@ def _shown(family: Family, renewed_at: datetime, *, current: bool) -> SignIn:
     return SignIn(**named, began_at=began_at, renewed_at=renewed_at, current=current)
 
 
-def end(transaction: Transaction, account_id: UUID, family_id: UUID) -> None:
-    """End one sign-in of an account; absent where that has none such."""
+def _under_way(transaction: Transaction, account_id: UUID, family_id: UUID) -> Family:
     wanted = select(Family).where(Family.id == family_id, Family.account_id == account_id, Family.revoked_at.is_(None))
-    family = transaction.session.scalar(wanted.with_for_update())
+    family: Family | None = transaction.session.scalar(wanted.with_for_update())
     if family is None:
         raise absent()
+    return family
+
+
+def end(transaction: Transaction, family: Family) -> None:
+    """End one sign-in of an account."""
     revoke(transaction.session, family)
-    transaction.record("account.sign_in_ended", f"account:{account_id}", facts={"sign_in": str(family_id)})
+    transaction.record("account.sign_in_ended", f"account:{family.account_id}", facts={"sign_in": str(family.id)})
 
 
 @routes.get("/me/sessions", operation_id="list_my_sessions")
@@ -72,8 +98,14 @@ def list_my_sessions(person: SignedIn, transaction: InTransaction) -> SignIns:
 
 @routes.delete("/me/sessions/{session_id}", operation_id="end_my_session", status_code=204)
 def end_my_session(session_id: Id, person: SignedIn, transaction: InTransaction) -> None:
-    """End one of your sign-ins at once: its access tokens and its refresh token are no longer good."""
-    end(transaction, account_id_of(person), session_id)
+    """End one of your sign-ins at once: its access tokens and its refresh token are no longer good.
+
+    Another than the one of this request is ended within a few minutes of signing in; later sign in anew for it (`sign_in_anew`).
+    """
+    family, current = _under_way(transaction, account_id_of(person), session_id), _current(transaction)
+    if family is not current:
+        check_fresh(transaction, current)
+    end(transaction, family)
 
 
 @routes.get("/accounts/{account_id}/sessions", operation_id="list_sessions")
@@ -89,4 +121,4 @@ def end_session(account_id: Id, session_id: Id, inviter: Inviter, transaction: I
     """End a sign-in of an account that you manage."""
     account = visible_account(transaction, inviter, account_id)
     check_manageable(inviter, account)
-    end(transaction, account.id, session_id)
+    end(transaction, _under_way(transaction, account.id, session_id))

@@ -249,6 +249,13 @@ def test_a_sign_in_by_an_issuer_s_word_lasts_so_long_from_the_sign_in_there(outs
     assert datetime.fromisoformat(sign_in["expires_at"]) - datetime.now(UTC) > timedelta(minutes=59)
 
 
+def test_a_sign_in_by_an_issuer_s_word_ends_the_one_whose_token_it_carries(outside: Outside) -> None:
+    outside.known()
+    former = outside.exchange(outside.token("reviewer-7")).json()
+    assert outside.exchange(outside.token("reviewer-7"), refresh_token=former["refresh_token"]).status_code == 200
+    assert outside.anyone.get("/me", headers=bearer(former["access_token"])).status_code == 401
+
+
 def forgeries(token: str) -> dict[str, str]:
     head, claims, signature = token.split(".")
     header, content = json.loads(unb64(head)), json.loads(unb64(claims))

@@ -42,6 +42,41 @@ def test_a_person_lists_the_sign_ins_under_way_and_ends_one_at_once(anyone: Call
     assert [one["id"] for one in anyone.get("/me/sessions", headers=mine).json()["items"]] == [items[0]["id"]]
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(4, 204), (6, 403)])
+def test_another_sign_in_is_ended_soon_after_signing_in_and_one_s_own_at_any_time(
+    award: Award, anyone: Caller, office: Caller, minutes: int, status: int
+) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    other, mine = (sign_in(anyone, account["login"]).json() for _ in range(2))
+    earlier = f"update refresh_family set authenticated_at = now() - interval '{minutes} minutes' where account_id = %s"  # noqa: S608 - a number of ours
+    at_the_database(award, earlier, account["id"])
+    mine = renew(anyone, mine["refresh_token"]).json()
+    own, another = anyone.get("/me/sessions", headers=bearer(mine["access_token"])).json()["items"]
+    answer = anyone.delete(f"/me/sessions/{another['id']}", headers=bearer(mine["access_token"]))
+    assert answer.status_code == status
+    assert anyone.get("/me", headers=bearer(other["access_token"])).status_code == (401 if status == 204 else 200)
+    assert status == 204 or (answer.json()["code"], answer.json()["minutes"]) == ("sign_in_anew", 5)
+    assert anyone.delete(f"/me/sessions/{own['id']}", headers=bearer(mine["access_token"])).status_code == 204
+    assert anyone.get("/me", headers=bearer(mine["access_token"])).status_code == 401
+
+
+@pytest.mark.parametrize("carried", ["access", "refresh"])
+def test_a_sign_in_ends_the_one_whose_token_it_carries_and_no_other(anyone: Caller, office: Caller, carried: str) -> None:
+    login = activated(anyone, office, [{"role": "reviewer"}])["login"]
+    elsewhere, former = (sign_in(anyone, login).json() for _ in range(2))
+    headers = bearer(former["access_token"]) if carried == "access" else {}
+    more = {"refresh_token": former["refresh_token"]} if carried == "refresh" else {}
+    form = {"grant_type": "password", "username": login, **more}
+    assert anyone.post("/auth/token", data=form | {"password": "wrong-Horse-7"}, headers=headers).status_code == 400
+    assert anyone.get("/me", headers=bearer(former["access_token"])).status_code == 200
+    made = anyone.post("/auth/token", data=form | {"password": PASSWORD}, headers=headers).json()
+    assert anyone.get("/me", headers=bearer(former["access_token"])).status_code == 401
+    assert renew(anyone, former["refresh_token"]).status_code == 400
+    for kept in (elsewhere, made):
+        assert anyone.get("/me", headers=bearer(kept["access_token"])).status_code == 200
+    assert len(anyone.get("/me/sessions", headers=bearer(made["access_token"])).json()["items"]) == 2
+
+
 def test_nobody_lists_or_ends_another_s_sign_ins(anyone: Caller, office: Caller) -> None:
     tokens = [sign_in(anyone, activated(anyone, office, [{"role": "reviewer"}])["login"]).json()["access_token"] for _ in range(2)]
     [theirs] = anyone.get("/me/sessions", headers=bearer(tokens[0])).json()["items"]
