@@ -15,7 +15,7 @@ from kernel.identity import Anyone
 from kernel.problems import absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
-from services.scoring.access import check_secrecy, check_watching, cycle_of, recusals_of
+from services.scoring.access import check_secrecy, check_watching, cycle_of, recusals_of, recused_from
 from services.scoring.consensus import agreed_percents, signatures_by_round
 from services.scoring.report import signatures_by_report, words_of
 from services.scoring.sheet import hash_of_texts, percents
@@ -131,19 +131,11 @@ def reports(transaction: Transaction, found: Sequence[Report], audience: Audienc
     ]
 
 
-def hidden_names(transaction: Transaction, cycle: UUID, hidden: Collection[str]) -> set[str]:
-    """Give what the record and the documents call the organisations that don't exist for a reader (2.4.5)."""
-    session = transaction.session
-    theirs = session.scalars(select(Dossier.application).where(Dossier.cycle == cycle, Dossier.credit_code.in_(hidden))).all()
-    sheets_of = session.scalars(select(Sheet.id).join(Round, Round.id == Sheet.round).where(Round.application.in_(theirs)))
-    return {*hidden, *map(str, theirs), *map(str, sheets_of)}
-
-
 @questions.get("/internal/bundle")
 def get_part(reader: Anyone, transaction: InTransaction, cycle: UUID, audience: Annotated[Audience, Query()]) -> Part:
     """Give scoring's part of a cycle's bundle: to its supervision group, or after publication to anybody."""
     found = cycle_of(transaction, cycle)
-    session, hidden = transaction.session, frozenset[str]()
+    session, hidden, names = transaction.session, frozenset[str](), frozenset[str]()
     if audience == "public":
         if found.phase not in PUBLISHED:
             raise absent()
@@ -153,8 +145,8 @@ def get_part(reader: Anyone, transaction: InTransaction, cycle: UUID, audience: 
         check_watching(transaction, reader, found.id)
         check_secrecy(transaction, reader.person, found)
         hidden = frozenset(one.organisation for one in recusals_of(session, [reader.person]))
+        names = frozenset(recused_from(session, reader.person))
     check_settled(transaction)
-    names = hidden_names(transaction, found.id, hidden)
     seen = session.scalars(select(Dossier.application).where(Dossier.cycle == found.id, Dossier.credit_code.not_in(hidden))).all()
     of_cycle = session.scalars(select(Panel).where(Panel.cycle == found.id).order_by(Panel.id)).all()
     rounds = session.scalars(select(Round).where(Round.application.in_(seen)).order_by(Round.application, Round.stage)).all()

@@ -15,6 +15,7 @@ from kernel.requests import InTransaction, Transaction
 from kernel.service import router
 from regulation import rubric
 from services.workflow.course import check_secrets, edition_document, hidden_from, lock_cycle, parameters_of
+from services.workflow.record import theirs
 from services.workflow.roster import committee_of, supervisors_of
 from services.workflow.tables import (
     Award,
@@ -285,8 +286,6 @@ def get_part(reader: Anyone, transaction: InTransaction, cycle: UUID, audience: 
         "awards": awards(transaction, won),
         "findings": findings(transaction, found) if audience == "supervision" else None,
     }
-    theirs = {name for one in contenders if one.credit_code in hidden for name in (str(one.id), one.credit_code)}
-    gone = {*hidden, *theirs, *(str(one.id) for one in won if one.credit_code in hidden)}
     if audience == "public":
         earlier = session.scalars(
             select(Award.id).where(Award.credit_code.in_([one.credit_code for one in won]), Award.state != "proposed")
@@ -298,4 +297,5 @@ def get_part(reader: Anyone, transaction: InTransaction, cycle: UUID, audience: 
             *(one[key] for one in listed for key in ("motion", "notice", "objection") if one.get(key)),
         }
         return give(transaction, documents, publishable(PUBLIC_KINDS, ids | {str(one.id) for one in contenders}))
+    gone = theirs(session, hidden)
     return give(transaction, without(gone, documents), everything, gone)

@@ -1,9 +1,11 @@
 """Every operation on things that exist, before everybody who stands to them in any relation: own, assigned, recused, another's, unsworn."""
 
+import asyncio
 import re
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,15 @@ pytestmark = pytest.mark.full
 
 RELATIONS: Mapping[str, Mapping[str, str]] = tomllib.loads(Path(__file__).with_name("relations.toml").read_text())
 READS = {row: told for row, told in RELATIONS.items() if row.startswith("GET ")}
-COMMANDS = {row: told for row, told in RELATIONS.items() if not row.startswith(("GET ", "LIST "))}
+PARTS = {row: told for row, told in RELATIONS.items() if row.startswith("PART ")}
+TASKS = {row.removeprefix("TASKS "): told for row, told in RELATIONS.items() if row.startswith("TASKS ")}
+COMMANDS = {row: told for row, told in RELATIONS.items() if not row.startswith(("GET ", "LIST ", "PART ", "TASKS "))}
 LISTS = {row.removeprefix("LIST "): told for row, told in RELATIONS.items() if row.startswith("LIST ")}
 HIDDEN = ("first", "own_code", "scan", "asked", "recusal_request", "sheet_1", "sheet_2")
 HIDDEN_BEFORE = ("winning", "winner_code", "objection", "proof", "case", "decision")
 NAMED = ("first", "own_code", "winning", "winner_code", "award", "case", "asked")
+UNSWORN = "undertaking_missing"
+"""The code of the refusal that asks for the undertaking (7.6)."""
 PUBLISHED = ("/awards", "/cycles/{past}/notices", "/cycles/{past}/approval")
 """What anybody may read without an account too."""
 
@@ -53,6 +59,20 @@ class Stage:
         )
         return caller.request(method, path, params=params if method != "GET" else None, headers={"If-Match": '"0"'}, **given)
 
+    def ask(self, row: str, caller: Caller) -> httpx.Response:
+        """Ask one service for its part of a bundle, past the door; again while the record is being put into its order."""
+        _, service, question = row.split(" ")
+
+        async def asked() -> httpx.Response:
+            transport = httpx.ASGITransport(self.award.product.programs[service])  # type: ignore[index]  # the table names services
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://{service}") as peer:
+                return await peer.get(self.path(f"GET {question}"), headers={"Authorization": caller.headers["Authorization"]})
+
+        deadline = time.monotonic() + 20
+        while (answer := asyncio.run(asked())).status_code == 503 and time.monotonic() < deadline:
+            pass
+        return answer
+
 
 def shape_of(row: str) -> str:
     """Give the operation that a row is about."""
@@ -78,6 +98,8 @@ def stage(server: postgres.Server, kept: Secrets, template: str, tmp_path_factor
 
 
 def is_opened(row: str, person: str) -> bool:
+    if row in PARTS:
+        return True
     opens = OPERATIONS[shape_of(row)]["opens"]
     return is_let_in(opens, kind_of(person))
 
@@ -85,17 +107,57 @@ def is_opened(row: str, person: str) -> bool:
 def expected(row: str, told: Mapping[str, str], person: str) -> int:
     if not is_opened(row, person) or person in told.get("barred", "").split():
         return 403
-    if person in told.get("held", "").split():
+    if person in (told.get("held", "") + " " + told.get("early", "")).split():
         return 409
     return 200 if person in told.get("seen", "").split() else 404
 
 
+@cache
+def operation_of(request: str) -> str:
+    """Give the operation that serves a request: of those whose shape it has, the one that says most of it."""
+    fits = [one for one in OPERATIONS if re.fullmatch(re.escape(one).replace(r"\{\}", "[^/]+"), request)]
+    return min(fits, key=lambda one: one.count("{}"))
+
+
+def offers_in(answer: object) -> Iterator[str]:
+    """Give the operations that an answer offers, wherever in it."""
+    if isinstance(answer, dict) and {"method", "href", "allowed"} <= set(answer):
+        yield operation_of(f"{answer['method']} {answer['href'].removeprefix('/api/v1')}")
+    for one in answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list) else ():
+        yield from offers_in(one)
+
+
+def strange_offers(answer: httpx.Response, person: str) -> list[str]:
+    """Give what an answer offers that is not this person's to do."""
+    if not answer.is_success or answer.headers.get("content-type") != "application/json":
+        return []
+    return sorted({one for one in offers_in(answer.json()) if not is_let_in(OPERATIONS[one]["opens"], kind_of(person))})
+
+
 def wrong_in(stage: Stage, row: str, told: Mapping[str, str], person: str) -> str | None:
-    answer, wanted = stage.send(row, stage.people[person]), expected(row, told, person)
+    return judged(stage, row, told, person, stage.send(row, stage.people[person]))
+
+
+def wrong_part(stage: Stage, row: str, told: Mapping[str, str], person: str) -> str | None:
+    return judged(stage, row, told, person, stage.ask(row, stage.people[person]))
+
+
+def wrong_tasks(stage: Stage, person: str) -> str | None:
+    tasks = stage.people[person].get("/me").json()["tasks"]
+    found, wanted = {one["key"].partition(":")[0] for one in tasks}, set(TASKS.get(person, {}).get("keys", "").split())
+    return f"tasks of {person}: {sorted(found)}, not {sorted(wanted)}" if found != wanted else None
+
+
+def judged(stage: Stage, row: str, told: Mapping[str, str], person: str, answer: httpx.Response) -> str | None:
+    wanted = expected(row, told, person)
     if answer.status_code != wanted:
         return f"{row} before {person}: {answer.status_code}, not {wanted}: {answer.text[:160]}"
     if wanted == 404 and set(answer.json()) - PLAIN:
         return f"{row} before {person}: an absent thing says {set(answer.json()) - PLAIN}"
+    if person in told.get("held", "").split() and wanted == 409 and answer.json()["code"] != UNSWORN:
+        return f"{row} before {person}: {answer.json()['code']}, not {UNSWORN}"
+    if strange := strange_offers(answer, person):
+        return f"{row} before {person}: offers {strange}"
     if person.startswith("recused-") and not any(open_one in row for open_one in PUBLISHED):
         named = [name for name in hidden_from(person) if stage.world[name] in answer.text]
         return f"{row} before {person}: names {named}" if named else None
@@ -107,15 +169,18 @@ def wrong_list(stage: Stage, path: str, told: Mapping[str, str], person: str) ->
     named = any(stage.world[name] in answer.text for name in NAMED)
     if named != (person in told["names"].split()) or answer.status_code >= 500:
         return f"{path} before {person}: {answer.status_code}, named: {named}"
-    return None
+    strange = strange_offers(answer, person)
+    return f"{path} before {person}: offers {strange}" if strange else None
 
 
 def reads(stage: Stage) -> Iterator[Cell]:
-    return (partial(wrong_in, stage, row, told, person) for row, told in READS.items() for person in stage.people)
+    yield from (partial(wrong_in, stage, row, told, person) for row, told in READS.items() for person in stage.people)
+    yield from (partial(wrong_part, stage, row, told, person) for row, told in PARTS.items() for person in stage.people)
 
 
 def lists(stage: Stage) -> Iterator[Cell]:
-    return (partial(wrong_list, stage, path, told, person) for path, told in LISTS.items() for person in stage.people)
+    yield from (partial(wrong_list, stage, path, told, person) for path, told in LISTS.items() for person in stage.people)
+    yield from (partial(wrong_tasks, stage, person) for person in stage.people)
 
 
 def commands(stage: Stage) -> Iterator[Cell]:
