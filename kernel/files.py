@@ -21,6 +21,7 @@ from starlette.types import Send
 
 from kernel.database import new_id
 from kernel.problems import BUSY, TOO_LARGE, UNSUPPORTED, Kind, Problem
+from kernel.scan import scan
 from kernel.settings import Settings
 
 PDF = "application/pdf"
@@ -168,9 +169,10 @@ async def _arrive(request: Request, arriving: Path, limit: int) -> tuple[bytes, 
 async def receive(request: Request) -> AsyncIterator[Received]:
     """Stream the request's body into the store, in constant memory; the bytes are the request's fingerprint.
 
-    413 over the size limit (before the body is read where Content-Length tells), 415 for a type that we don't take, 503 where the
-    store is away or full. The file stays where the request succeeds, and where its commit broke off: the database may have done it, and
-    the same request again then gets the stored answer, which must not name a file that is gone. A refused one, or a replay, keeps none.
+    413 over the size limit (before the body is read where Content-Length tells), 415 for a type that we don't take, what `scan` says
+    where there is a scanner, 503 where the store is away or full. The file stays where the request succeeds, and where its commit broke
+    off: the database may have done it, and the same request again then gets the stored answer, which must not name a file that is gone.
+    A refused one, or a replay, keeps none.
     """
     service = request.app.state.service
     limit: int = service.settings.attachment_bytes
@@ -186,6 +188,8 @@ async def receive(request: Request) -> AsyncIterator[Received]:
         media_type = await run_in_threadpool(detect, arriving)
         if media_type is None:
             raise Problem(UNSUPPORTED)
+        if service.settings.clamd:
+            await scan(service.settings, arriving)
         await store.keep(arriving, file_id)
     except OSError as error:
         if error.errno not in FULL:

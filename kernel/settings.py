@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     dossier_bytes: int = 500 * 1024 * 1024
     """Largest sum of one application's attachments."""
 
+    clamd: str = Field("", pattern=r"^(/.+|.+:\d{1,5})?$")
+    """Where clamd answers, which scans each attachment before it is kept: its socket's path, or host:port; empty: nothing is scanned."""
+    clamd_seconds: float = 50
+    """How long a scan may take; shorter than the door waits for an answer (`upstream_seconds`)."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """From which weight on a line is logged; at INFO every request is one."""
     otlp_endpoint: str = ""
