@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.intake.applicants import DRAFTING, SCREENING, Intake, absent
+from tests.faults.programs import eventually
+from tests.gateway.people import PASSWORD, a_login
+from tests.intake.applicants import DRAFTING, SCREENING, TOWN, Intake, absent, credit_code
 from tests.rig import Award
 from tests.workflow.committee import Committee, ok, refused
 
@@ -41,6 +43,34 @@ def test_the_group_reads_its_cycle_and_what_a_member_is_recused_from_is_absent(i
         assert hidden.code not in str(events)
     filed = {event["subject"] for event in ok(supervisor.get("/record/intake/events", params={"limit": 200}))["items"]}
     assert f"application:{seen.id}" in filed
+
+
+def test_of_the_people_of_an_organisation_the_recused_read_nothing_in_the_door_s_record(intake: Intake, award: Award) -> None:
+    supervisor, anyone = award.client("supervisor", "supervisor-1"), award.client()
+    codes = {name: credit_code(number) for name, number in (("theirs", 41), ("another", 42))}
+
+    def registered(code: str) -> str:
+        person = {"login": a_login(), "password": PASSWORD, "name": "王某"}
+        told = ok(anyone.post("/auth/registrations", json=person | {"credit_code": code, "organisation": "某", "township": TOWN}))
+        return str(told["account"])
+
+    people = {name: {registered(code)} for name, code in codes.items()}
+    invitation = {"login": a_login(), "name": "李某", "credit_code": codes["theirs"]}
+    ok(intake.office.post(f"/accounts/{next(iter(people['theirs']))}/verification"))
+    people["theirs"].add(ok(intake.office.post("/accounts/colleagues", json=invitation))["account"])
+
+    def told_of() -> set[str]:
+        read = str(ok(supervisor.get("/record/gateway/events", params={"limit": 200}))["items"])
+        return {one for one in {*codes.values(), *people["theirs"], *people["another"]} if one in read}
+
+    theirs, another = {codes["theirs"], *people["theirs"]}, {codes["another"], *people["another"]}
+    eventually(lambda: told_of() == theirs | another)
+    interest = {"credit_code": codes["theirs"], "kind": "kinship", "reason": "配偶在该企业任职。"}
+    ok(supervisor.put("/me/interests", json={"interests": [interest]}))
+    eventually(lambda: told_of() == another)
+    lifting = {"person": "supervisor-1", "credit_code": codes["theirs"], "reason": "关系已终止。"}
+    ok(intake.office.post("/reviewers/recusals/lifting", json=lifting))
+    eventually(lambda: told_of() == theirs | another)
 
 
 def test_screening_and_verifications_are_read_after_the_undertaking_and_the_reading_is_recorded(intake: Intake, award: Award) -> None:
