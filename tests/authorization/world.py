@@ -14,7 +14,7 @@ from tests import rig
 from tests.intake.applicants import ENDORSED, FILING, PDF, SCREENING, TOWN, Intake
 from tests.rig import Award
 from tests.scoring import year as scoring
-from tests.workflow.committee import Committee, ok
+from tests.workflow.committee import RULES, Committee, ok
 from tests.workflow.year import Year, points
 
 OTHER_TOWN, DEPARTMENT = "330703102", "dept-economy"
@@ -117,12 +117,15 @@ class Review(scoring.Year):
     def reviewed(self) -> World:
         """Form the panel; settle the second application, leave the first one's sheets open."""
         self.appoint(*MEMBERS, "rv-5", leaders=["rv-1"])
+        limits = {"size": 4, "applications_per_panel": 2, "floor": 0, "ceiling": 2}
+        lot = {"cycle": self.id, "seed": "lot", "constraints": limits, "applications": [self.first.id, self.second.id]}
+        draw = ok(self.office.post("/draws", json=lot | {"pool": [*MEMBERS, "rv-5"]}))["id"]
         panel = self.form(MEMBERS, [self.first.id, self.second.id])
         self.settle(MEMBERS, panel, self.second.id)
         self.recuse("recused-reviewer")
         sheets = {f"sheet_{name[-1]}": self.sheet(name, self.first.id) for name in ("rv-1", "rv-2")}
         roster = ok(self.office.get("/reviewers", params={"limit": 200}))["items"]
-        return {"panel": panel, "settled_sheet": self.sheet("rv-2", self.second.id), "reviewer": roster[0]["id"]} | sheets
+        return {"draw": draw, "panel": panel, "settled_sheet": self.sheet("rv-2", self.second.id), "reviewer": roster[0]["id"]} | sheets
 
 
 def finished(award: Award) -> World:
@@ -132,6 +135,8 @@ def finished(award: Award) -> World:
     ok(year.committee.edit(year.committee.chair, f"/cycles/{year.cycle}/supervision-group", group))
     first = year.names[0]
     year.evaluated()
+    agenda = {"title": "会议", "place": "301会议室", "starts_at": year.dated("2026-08-20T14:00:00+08:00"), "agenda": [{"title": "审议"}]}
+    meeting = ok(year.post("meetings", **agenda))["id"]
     motion = year.ballot({first: 4, year.names[1]: 4})
     notice = ok(year.notice({first: motion, year.names[1]: motion}))["id"]
     objected = ok(year.anyone.post(f"/notices/{notice}/objections", json={"application": first, "text": "举报"}))
@@ -144,6 +149,11 @@ def finished(award: Award) -> World:
     }
     award_id = held[first]
     scan = Review.attached(year.office, f"/cycles/{year.cycle}/attachments")
+    use = {"wording": "质量奖产品", "medium": "网站", "used_on": year.dated("2026-10-01"), "promotes_product": True, "observed": True}
+    misuse = ok(year.office.post(f"/awards/{award_id}/honour-uses", json=use))["id"]
+    planned, bare = year.committee.open_cycle(2092), year.committee.open_cycle(2093)
+    year.committee.watch(planned)
+    ok(year.committee.edit(year.office, f"/cycles/{planned}/rules", RULES))
     finding = ok(year.committee.supervisor.post("/findings", json={"cycle": year.cycle, "text": "名单有误"}))["id"]
     case = ok(year.office.post(f"/awards/{award_id}/revocation-cases", json={"ground": "fraud", "text": "举报"}))["id"]
     decision = Review.attached(year.office, f"/revocation-cases/{case}/attachments")
@@ -154,6 +164,7 @@ def finished(award: Award) -> World:
         "past": year.cycle, "winning": first, "winner_code": year.codes[first], "motion": motion, "notice": notice,
         "objection": objected["id"], "proof": proof,
         "award": award_id, "paper": scan, "finding": finding, "case": case, "decision": decision,
+        "meeting": meeting, "misuse": misuse, "second_award": held[year.names[1]], "planned": planned, "bare": bare,
     }  # fmt: skip
 
 
