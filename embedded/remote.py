@@ -62,9 +62,9 @@ class Door:
     def signed_in(self, login: str, code: str, role: str) -> Iterator[Caller]:
         """Call it as a person, whose sign-in ends with the block."""
         password = os.environ.get("QUALITY_AWARD_PASSWORD") or typer.prompt(f"Password of {login}", hide_input=True)
-        form = {"grant_type": "password", "username": login, "password": password, "code": code, "role": role}
+        form = {"login": login, "password": password, "code": code, "role": role}
         with self.called() as caller:
-            caller.headers["Authorization"] = f"Bearer {good(caller.post('/auth/token', data=form)).json()['access_token']}"
+            caller.headers["Authorization"] = f"Bearer {good(caller.post('/auth/sign-in', json=form)).json()['access_token']}"
             try:
                 yield caller
             finally:

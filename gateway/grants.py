@@ -12,10 +12,10 @@ from gateway.sessions import (
     FromForm,
     Refused,
     TokenAnswer,
+    by_password_grant,
     client_token,
     oauth_refusal,
     refresh,
-    sign_in_person,
 )
 from kernel.identity import Anyone
 from kernel.requests import InTransaction
@@ -44,7 +44,7 @@ async def _vouched(request: Request, form: FromForm) -> Vouched | None:
 VouchedFor = Annotated[Vouched | None, Depends(_vouched)]
 """Who an outside issuer says this is; asked before the transaction opens, so that no connection waits for the issuer."""
 
-GRANTS = {"password": sign_in_person, "refresh_token": refresh, "client_credentials": client_token}
+GRANTS = {"password": by_password_grant, "refresh_token": refresh, "client_credentials": client_token}
 
 
 @routes.post("/auth/token", operation_id="get_token", response_model=TokenAnswer, response_model_exclude_none=True)
@@ -57,7 +57,10 @@ def get_token(
     vouched: VouchedFor,
     transaction: InTransaction,
 ) -> TokenAnswer | Response:
-    """Sign in, renew, act as a machine (`client_credentials`), or exchange an outside issuer's token (RFC 8693)."""
+    """Renew a sign-in, act as a machine (`client_credentials`), or exchange an outside issuer's token (RFC 8693).
+
+    Persons sign in at `/auth/sign-in`; the password grant is taken, too, unless a setting says otherwise.
+    """
     grant = GRANTS.get(form.grant_type)
     if form.grant_type == TOKEN_EXCHANGE:
         outcome = exchange(transaction, form, vouched)

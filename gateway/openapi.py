@@ -51,6 +51,12 @@ SECURITY: Document = {
         "flows": {"clientCredentials": {"tokenUrl": f"{API}/auth/token", "scopes": {"results:read": "Read the results"}}},
     },
 }
+BY_SIGN_IN: Document = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A person in one role, by the access token of `POST /auth/sign-in`.",
+}
+"""How a person comes in where the password grant is not taken."""
 IDEMPOTENCY_KEY: Document = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -110,7 +116,7 @@ ABOUT = (
 )
 
 
-def merged(parts: Mapping[str, Document]) -> Document:
+def merged(parts: Mapping[str, Document], *, password_grant: bool = True) -> Document:
     """Merge the parts by service name; of schemas with one name and different content each gets its service's name in front."""
     renamed = _clashes(parts)
     paths: Document = {}
@@ -137,7 +143,7 @@ def merged(parts: Mapping[str, Document]) -> Document:
                     "content": {"application/problem+json": {"schema": {"$ref": REF + "Problem"}}},
                 }
             },
-            "securitySchemes": SECURITY,
+            "securitySchemes": SECURITY if password_grant else SECURITY | {"person": BY_SIGN_IN},
         },
     }
 

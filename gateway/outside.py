@@ -49,7 +49,7 @@ def exchange(transaction: Transaction, form: TokenForm, vouched: Vouched | None)
     account = _account_of(transaction, vouched)
     if account is None:
         return Refused(OUTSIDE_REFUSED)
-    grant = chosen_grant(account, form)
+    grant = chosen_grant(account, form.role or form.scope)
     if isinstance(grant, Refused):
         return grant
     gateway: Gateway = transaction.service

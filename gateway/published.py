@@ -5,6 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 
 from gateway.grants import TOKEN_EXCHANGE
+from gateway.program import Gateway
 from kernel.identity import Anyone
 from kernel.requests import Route
 from kernel.service import API
@@ -53,13 +54,15 @@ def get_keys(request: Request, _anyone: Anyone) -> Jwks:
 @routes.get("/oauth-authorization-server", operation_id="get_authorization_server")
 def get_authorization_server(request: Request, _anyone: Anyone) -> AuthorizationServer:
     """Say where tokens come from."""
-    exchange: list[GrantType] = [TOKEN_EXCHANGE] if request.app.state.service.providers else []
-    base = (request.app.state.service.settings.public_url or str(request.base_url)).rstrip("/")
+    gateway: Gateway = request.app.state.service
+    exchange: list[GrantType] = [TOKEN_EXCHANGE] if gateway.providers else []
+    password: list[GrantType] = ["password"] if gateway.settings.password_grant else []
+    base = (gateway.settings.public_url or str(request.base_url)).rstrip("/")
     return AuthorizationServer(
-        issuer=request.app.state.service.settings.issuer,
+        issuer=gateway.settings.issuer,
         token_endpoint=f"{base}{API}/auth/token",
         jwks_uri=f"{base}/.well-known/jwks.json",
-        grant_types_supported=["password", "refresh_token", "client_credentials", *exchange],
+        grant_types_supported=[*password, "refresh_token", "client_credentials", *exchange],
         token_endpoint_auth_methods_supported=["client_secret_post", "client_secret_basic"],
         response_types_supported=[],
         scopes_supported=["results:read"],

@@ -57,7 +57,7 @@ async def described(request: Request) -> dict[str, Any]:
     own, *others = await asyncio.gather(run_in_threadpool(app.openapi), *(described_by(gateway, name) for name in ASKED))
     parts = {"gateway": own} | {name: part for name, part in zip(ASKED, others, strict=True) if part is not None}
     missing = [name for name in ASKED if name not in parts]
-    return openapi.merged(parts) | ({"x-missing": missing} if missing else {})
+    return openapi.merged(parts, password_grant=gateway.settings.password_grant) | ({"x-missing": missing} if missing else {})
 
 
 @routes.get("/openapi.json", operation_id="get_openapi", include_in_schema=False)

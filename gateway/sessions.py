@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from secrets import token_urlsafe
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 from uuid import UUID
 
@@ -15,21 +15,21 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from gateway.account import PasswordOrNone
+from gateway.account import Password, PasswordOrNone
 from gateway.authentication import CODE_REQUIRED, CODE_WRONG, CREDENTIALS_WRONG, authenticate
 from gateway.denylist import deny
 from gateway.program import Gateway
 from gateway.providers import Vouched
-from gateway.secret import secret_hash
+from gateway.secret import HashingTurn, secret_hash
 from gateway.tables import Account, Family, Grant, Refresh
 from kernel.clock import wall
 from kernel.database import new_id
-from kernel.identity import ACCESS_LIFETIME, LONGEST_OUTSIDE_TOKEN, Role, SignedIn, service_audience
+from kernel.identity import ACCESS_LIFETIME, LONGEST_OUTSIDE_TOKEN, Anyone, Role, SignedIn, service_audience
 from kernel.logs import log
-from kernel.problems import Kind, language_of, render
+from kernel.problems import Kind, Problem, language_of, render, render_problem
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
-from kernel.wire import Answer, Line
+from kernel.wire import Answer, Body, Line
 
 routes = router("auth")
 
@@ -116,24 +116,46 @@ class TokenAnswer(Answer):
     scope: str | None = None
 
 
+class SignInForm(Body):
+    """Login and password of a person, and in which of their roles they come; `refresh_token` is of the sign-in that this one ends."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"login": "li.zhuren", "password": "correct-Horse-7", "role": "committee"}]})
+
+    login: Annotated[str, Line(64)]
+    password: Password
+    code: Annotated[str, Line(16, 0)] = ""
+    role: Role | None = None
+    refresh_token: Annotated[str, Line(128, 0)] = ""
+
+
 @dataclass(frozen=True)
 class Refused:
     """A token request's no; returned, not raised, so that a failure's count and a revocation are committed."""
 
     kind: Kind
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def sign_in_person(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
+def by_password_grant(transaction: Transaction, form: TokenForm) -> TokenAnswer | Refused:
+    """Sign a person in by OAuth's password grant, where the setting lets it."""
+    gateway: Gateway = transaction.service
+    if not gateway.settings.password_grant:
+        return Refused(GRANT_UNSUPPORTED)
+    given: dict[str, Any] = {name: getattr(form, name) for name in ("password", "code", "refresh_token")}
+    given |= {"login": form.username, "role": form.role or form.scope or None}
+    return sign_in_person(transaction, SignInForm.model_construct(**given))
+
+
+def sign_in_person(transaction: Transaction, form: SignInForm) -> TokenAnswer | Refused:
     """Begin a sign-in in one of the person's roles."""
     gateway: Gateway = transaction.service
-    account = authenticate(gateway, transaction.session, form.username, form.password, form.code)
+    account = authenticate(gateway, transaction.session, form.login, form.password, form.code)
     if isinstance(account, Kind):
         return Refused(account)
     days = gateway.settings.password_days
     if days and account.password_set_at is not None and account.password_set_at + timedelta(days=days) < wall():
         return Refused(PASSWORD_EXPIRED)
-    grant = chosen_grant(account, form)
+    grant = chosen_grant(account, form.role)
     if isinstance(grant, Refused):
         return grant
     if grant.role in gateway.settings.second_factor_roles and account.factor_confirmed_at is None:
@@ -141,10 +163,9 @@ def sign_in_person(transaction: Transaction, form: TokenForm) -> TokenAnswer | R
     return begin(transaction, account, grant, former=form.refresh_token)
 
 
-def chosen_grant(account: Account, form: TokenForm) -> Grant | Refused:
-    """Give the role that was asked for, by `role` or as the scope; the only one where none was."""
+def chosen_grant(account: Account, chosen: str | None) -> Grant | Refused:
+    """Give the role that was asked for; the only one where none was."""
     held = {grant.role: grant for grant in account.grants}
-    chosen = form.role or form.scope
     grant = held.get(chosen) if chosen else next(iter(held.values()), None)
     if grant is None or (not chosen and len(held) > 1):
         return Refused(ROLE_REQUIRED, {"roles": sorted(held)})
@@ -298,6 +319,21 @@ def oauth_refusal(request: Request, refused: Refused) -> Response:
         **refused.facts,
     }
     return render(request, kind.status, {"cache-control": "no-store"}, parts)
+
+
+@routes.post("/auth/sign-in", operation_id="sign_in", response_model=TokenAnswer, response_model_exclude_none=True)
+def sign_in(
+    request: Request, form: SignInForm, response: Response, _anyone: Anyone, _turn: HashingTurn, transaction: InTransaction
+) -> TokenAnswer | Response:
+    """Sign in at the authority's own front end; no OAuth grant. A sign-in whose token comes as Authorization, or by `refresh_token`, ends.
+
+    Renew it at `/auth/token` by `refresh_token`.
+    """
+    outcome = sign_in_person(transaction, form)
+    if isinstance(outcome, Refused):  # returned, not raised, so that a failure's count is committed
+        return render_problem(request, Problem(outcome.kind, **outcome.facts))
+    response.headers["cache-control"] = "no-store"
+    return outcome
 
 
 @routes.post("/auth/logout", operation_id="sign_out", status_code=204)

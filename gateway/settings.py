@@ -81,6 +81,8 @@ class GatewaySettings(Settings):
     """Of how many sorts a password's characters must be: lower case and Chinese, upper case, digits, others; 等保 asks for 3."""
     password_words: tuple[str, ...] = ("jindong", "jinhua", "zhiliang", "quality", "330703")
     """Words (a JSON list, in lower case) that no password may contain, since they are obvious here."""
+    password_grant: bool = True
+    """Take OAuth's password grant, too, as the API's contract has it; false: persons sign in at `/auth/sign-in` alone (ASVS 10.4.4)."""
     password_days: int = 0
     """After how many days a password must be changed; 0: never."""
     second_factor_roles: frozenset[Role] = frozenset()

@@ -22,7 +22,7 @@ routes = router("me")
 
 
 SIGN_IN_ANEW = Kind(
-    403,
+    401,
     "sign_in_anew",
     "结束其他登录须在登录后 {minutes} 分钟内进行，请重新登录",
     "Other sign-ins are ended within {minutes} minutes of signing in; sign in anew",
@@ -63,11 +63,13 @@ def _current(transaction: Transaction) -> Family | None:
 
 
 def check_fresh(transaction: Transaction, current: Family | None) -> None:
-    """Refuse whoever proved who they are too long ago to end a sign-in that is another than the one this request came with."""
+    """Refuse, as RFC 9470 has it, whoever proved who they are too long ago to end another sign-in than the one this request came with."""
     gateway: Gateway = transaction.service
     proved_at = current.authenticated_at if current else None
-    if proved_at is None or proved_at + timedelta(minutes=gateway.settings.fresh_minutes) < wall():
-        raise Problem(SIGN_IN_ANEW, minutes=gateway.settings.fresh_minutes)
+    minutes = gateway.settings.fresh_minutes
+    if proved_at is None or proved_at + timedelta(minutes=minutes) < wall():
+        asked = f'Bearer error="insufficient_user_authentication", max_age="{60 * minutes}"'
+        raise Problem(SIGN_IN_ANEW, headers={"WWW-Authenticate": asked}, minutes=minutes)
 
 
 def _shown(family: Family, renewed_at: datetime, *, current: bool) -> SignIn:

@@ -44,7 +44,14 @@ function form(content: Record<string, string>) {
   return { body: content as never, bodySerializer: () => new URLSearchParams(content), headers: { "Content-Type": "application/x-www-form-urlencoded" } };
 }
 
-async function signIn(content: Record<string, string>): Promise<string> {
+async function signIn(role: components["schemas"]["SignInForm"]["role"]): Promise<string> {
+  const body = { login: known("AWARD_LOGIN"), password: known("AWARD_PASSWORD"), role };
+  const { data, error } = await clientWith().POST("/api/v1/auth/sign-in", { body });
+  assert(data, JSON.stringify(error));
+  return data.access_token;
+}
+
+async function machineToken(content: Record<string, string>): Promise<string> {
   const { data, error } = await clientWith().POST("/api/v1/auth/token", form(content));
   assert(data, JSON.stringify(error));
   return data.access_token;
@@ -52,14 +59,14 @@ async function signIn(content: Record<string, string>): Promise<string> {
 
 async function refusedSignIn(): Promise<void> {
   const { error } = await clientWith().POST(
-    "/api/v1/auth/token",
-    form({ grant_type: "password", username: known("AWARD_LOGIN"), password: "wrong" }),
+    "/api/v1/auth/sign-in",
+    { body: { login: known("AWARD_LOGIN"), password: "wrong" } },
   );
   assert.equal(error?.code, "credentials_wrong");
 }
 
 async function apply(): Promise<Application> {
-  const token = await signIn({ grant_type: "password", username: known("AWARD_LOGIN"), password: known("AWARD_PASSWORD"), role: "applicant" });
+  const token = await signIn("applicant");
   const client = clientWith(token);
   const me = await client.GET("/api/v1/me");
   assert.equal(me.data?.role, "applicant");
@@ -86,7 +93,7 @@ async function apply(): Promise<Application> {
 }
 
 async function pull(): Promise<number> {
-  const token = await signIn({ grant_type: "client_credentials", client_id: known("AWARD_CLIENT"), client_secret: known("AWARD_CLIENT_SECRET") });
+  const token = await machineToken({ grant_type: "client_credentials", client_id: known("AWARD_CLIENT"), client_secret: known("AWARD_CLIENT_SECRET") });
   const page = await clientWith(token).GET("/api/v1/results", { params: { query: { limit: 10 } } });
   assert(page.data, JSON.stringify(page.error));
   const [first] = page.data.items;

@@ -32,6 +32,11 @@ def sign_in(anyone: Caller, login: str, password: str = PASSWORD, **more: str) -
     return anyone.post("/auth/token", data=form, headers=headers)
 
 
+def sign_in_here(anyone: Caller, login: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+    """Sign in at the authority's own front end, without OAuth."""
+    return anyone.post("/auth/sign-in", json={"login": login, "password": password, **more})
+
+
 def renew(anyone: Caller, token: str) -> httpx.Response:
     return anyone.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
 

@@ -15,6 +15,7 @@ from embedded.caller import Caller
 from gateway.app import BEHIND, create
 from gateway.door import service_of
 from kernel.identity import service_audience
+from tests.gateway.people import PASSWORD, activated
 from tests.rig import Award
 
 T = TypeVar("T")
@@ -270,6 +271,28 @@ def test_every_problem_code_is_catalogued_and_explained(anyone: Caller) -> None:
     page = anyone.get(f"{anyone.base_url}".removesuffix("/api/v1/") + "/docs/problems").text
     assert {"version_stale", "login_taken", "seal_unknown", "below_minimum"} - set(catalogue) == set()
     assert [code for code in catalogue if f'<tr id="{code}">' not in page] == []
+
+
+@pytest.mark.parametrize("taken", ["taken", ""])
+def test_the_password_grant_is_taken_only_where_the_setting_lets_it_and_people_sign_in_without_it(award: Award, taken: str) -> None:
+    with award.client() as anyone, award.client("committee", duties=["office"]) as office:
+        login = activated(anyone, office, [{"role": "reviewer"}])["login"]
+    granted = {"grant_type": "password", "username": login, "password": PASSWORD}
+
+    async def use(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [
+            await client.post("/api/v1/auth/token", data=granted),
+            await client.post("/api/v1/auth/sign-in", json={"login": login, "password": PASSWORD}),
+            await client.get("/.well-known/oauth-authorization-server"),
+            await client.get("/api/v1/openapi.json"),
+        ]
+
+    grant, signed_in, metadata, document = through(award, use, password_grant=bool(taken))
+    assert signed_in.status_code == 200
+    assert (grant.status_code, grant.json().get("error")) == ((200, None) if taken else (400, "unsupported_grant_type"))
+    assert metadata.json()["grant_types_supported"] == ["password"] * bool(taken) + ["refresh_token", "client_credentials"]
+    assert document.json()["components"]["securitySchemes"]["person"]["type"] == ("oauth2" if taken else "http")
+    assert award.product.door.gateway.settings.password_grant, "as the API's contract has it"
 
 
 def test_the_published_metadata_name_the_address_of_the_settings_and_no_host_that_a_caller_gives(award: Award) -> None:
