@@ -16,7 +16,7 @@ from kernel.wire import Answer
 from regulation.refusal import Refusal
 from regulation.score import Absence, Aggregation, Score, aggregate, sheet_twentieths
 from services.scoring import rounds
-from services.scoring.access import Stage, check_secrecy, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
+from services.scoring.access import Stage, dossiers_of, panel_for, parameters_of, rubric_of, rules_of
 from services.scoring.consensus import agreed_percents, check_agreed, check_signed
 from services.scoring.panel import PanelId, PanelReader
 from services.scoring.sheet import percents
@@ -126,7 +126,6 @@ def shown(content: Mapping[str, Any]) -> dict[str, Any]:
 def get_results(key: PanelId, reader: PanelReader, transaction: InTransaction, stage: AskedStage = None) -> Results:
     """Read a stage's official results, each recomputed from the stored sheets at this moment and compared (4.2)."""
     panel, cycle = panel_for(transaction, key, reader)
-    check_secrecy(transaction, reader.person, cycle)
     reports = (
         select(Report)
         .where(Report.panel == key, Report.sent_at.is_not(None))

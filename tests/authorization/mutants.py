@@ -245,7 +245,8 @@ def authorize(modules: Modules, wanted: Sequence[int], at_once: int) -> int:
         found = {file: tests for file, tests in zip(own, heard, strict=True) if tests is not None}
         left = put_in_turn([number for number in wanted if number not in told["caught"]], found, place, at_once)
     survived = [modules.checks[number] for number in left if (modules.checks[number].path, modules.checks[number].what) not in EQUIVALENT]
-    sys.stderr.writelines(f"survived: {one}\n" for one in survived)
+    tried = {modules.checks[number] for tests in found.values() for _, numbers, _ in tests for number in numbers}
+    sys.stderr.writelines(f"survived{'' if one in tried else ', spoke in no test'}: {one}\n" for one in survived)
     kinds = Counter(modules.checks[number].kind for number in wanted)
     figures = {"cells": told["cells"], "leaks": len(told["wrong"]), "mutants": len(wanted), "of": len(modules.checks), **kinds}
     figures |= {

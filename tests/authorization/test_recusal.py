@@ -21,6 +21,7 @@ class Hidden:
         self.id = self.year.names[0]
         self.named = (self.id, self.year.codes[self.id], "企业901")
         self.recused = award.client("committee", "clerk-2", duties=["office"])
+        self.unsworn = award.client("committee", "clerk-9", duties=["office"])
         self.watching = award.client("supervisor", "supervisor-1")
         self.member = self.year.committee.voters["member-2"]
         for person in ("clerk-2", "supervisor-1", "member-2"):
@@ -31,6 +32,11 @@ class Hidden:
         assert answer.status_code < 500, answer.text
         assert not any(name in answer.text for name in self.named), answer.text
         return answer
+
+    def held(self, path: str, body: object) -> None:
+        """Demand that a clerk without the undertaking is asked for it (7.6), at the moment at which another may go on."""
+        answer = self.unsworn.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "undertaking_missing"), answer.text
 
     def reads(self, *paths: str) -> None:
         for path in paths:
@@ -50,9 +56,12 @@ def test_no_answer_of_a_year_names_an_organisation_to_the_recused(hidden: Hidden
     assert hidden.id in ok(year.office.get(cycle))["actions"]["confirm_shortlist"]["why"]["detail"]
     hidden.unseen(hidden.recused.post(f"{cycle}/shortlist", json={}))
     year.report("material", year.material, year.names)
+    hidden.held(f"{cycle}/shortlist", {})
     ok(hidden.unseen(hidden.recused.post(f"{cycle}/shortlist", json={})))
     year.report("site", year.site)
+    hidden.held(f"{cycle}/evaluation", {})
     ok(hidden.unseen(hidden.recused.post(f"{cycle}/evaluation", json={})))
+    hidden.held(f"{cycle}/evaluation/confirmation", {})
     without = {"candidates": [{"award": "quality", "applications": year.names[1:]}]}
     hidden.unseen(hidden.recused.post(f"{cycle}/evaluation/confirmation", json=without))
     ok(hidden.unseen(hidden.recused.post(f"{cycle}/evaluation/confirmation", json={})))
@@ -71,6 +80,9 @@ def test_no_answer_of_a_year_names_an_organisation_to_the_recused(hidden: Hidden
     mine, never = (hidden.recused.post(f"{cycle}/motions", json=about | {"names": [{"application": one, "award": "quality"}]})
                    for one in (hidden.id, str(uuid4())))  # fmt: skip
     assert {**mine.json(), "request_id": ""} == {**never.json(), "request_id": ""}
+    hidden.held(f"{cycle}/motions", about)
+    ruling = {"kind": "ruling", "title": "异议", "objection": objection, "removes_name": True}
+    assert hidden.recused.post(f"{cycle}/motions", json=ruling).status_code == 404
     motion = ok(year.office.post(f"{cycle}/motions", json=about))["id"]
     assert ok(hidden.recused.get(cycle))["dashboard"]["open_motions"] == 0
     assert ok(year.office.get(cycle))["dashboard"]["open_motions"] == 1

@@ -72,7 +72,7 @@ class Stage:
 
     def ask(self, row: str, person: str) -> httpx.Response:
         """Ask one service past the door; again while the record is being put into its order."""
-        _, service, method, question = row.split(" ")
+        _, service, method, question = row.partition(" #")[0].split(" ")
         headers = {} if person == NOBODY else {"Authorization": self.people[person].headers["Authorization"]}
 
         async def asked() -> httpx.Response:
@@ -184,7 +184,9 @@ def flaws(stage: Stage, row: str, told: Mapping[str, str], person: str, answer: 
         yield f"{answer.json()['code']}, not {UNSWORN}"
     if strange := strange_offers(answer, person):
         yield f"offers {strange}"
-    if "names" in told and (person in told_of(told, "names")) != bool(named := names_in(stage, answer, NAMED)):
+    if "names" in told and (person in told_of(told, "names")) != bool(
+        named := names_in(stage, answer, told["about"].split() if "about" in told else NAMED)
+    ):
         yield f"names {named}"
     if (
         person.startswith("recused-")

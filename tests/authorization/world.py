@@ -124,8 +124,14 @@ class Review(scoring.Year):
         self.settle(MEMBERS, panel, self.second.id)
         self.recuse("recused-reviewer")
         sheets = {f"sheet_{name[-1]}": self.sheet(name, self.first.id) for name in ("rv-1", "rv-2")}
-        roster = ok(self.office.get("/reviewers", params={"limit": 200}))["items"]
-        return {"draw": draw, "panel": panel, "settled_sheet": self.sheet("rv-2", self.second.id), "reviewer": roster[0]["id"]} | sheets
+        roster = {one["person"]: one["id"] for one in ok(self.office.get("/reviewers", params={"limit": 200}))["items"]}
+        return {
+            "draw": draw,
+            "panel": panel,
+            "settled_sheet": self.sheet("rv-2", self.second.id),
+            "reviewer": roster["rv-2"],
+            "other_reviewer": roster["rv-5"],
+        } | sheets
 
 
 def finished(award: Award) -> World:
