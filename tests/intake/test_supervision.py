@@ -47,30 +47,30 @@ def test_the_group_reads_its_cycle_and_what_a_member_is_recused_from_is_absent(i
 
 def test_of_the_people_of_an_organisation_the_recused_read_nothing_in_the_door_s_record(intake: Intake, award: Award) -> None:
     supervisor, anyone = award.client("supervisor", "supervisor-1"), award.client()
-    codes = {name: credit_code(number) for name, number in (("theirs", 41), ("another", 42))}
+    theirs, another = credit_code(41), credit_code(42)
+    acts_for: dict[str, str] = {}
+    for code in (theirs, another):
+        person = {"login": a_login(), "password": PASSWORD, "name": "王某", "credit_code": code, "organisation": "某", "township": TOWN}
+        account = ok(anyone.post("/auth/registrations", json=person))["account"]
+        ok(intake.office.post(f"/accounts/{account}/verification"))
+        colleague = ok(intake.office.post("/accounts/colleagues", json={"login": a_login(), "name": "李某", "credit_code": code}))[
+            "account"
+        ]
+        ok(intake.office.post(f"/accounts/{colleague}/activation-links", json={"purpose": "activation"}))
+        acts_for |= {f"account:{account}": code, f"account:{colleague}": code}
 
-    def registered(code: str) -> str:
-        person = {"login": a_login(), "password": PASSWORD, "name": "王某"}
-        told = ok(anyone.post("/auth/registrations", json=person | {"credit_code": code, "organisation": "某", "township": TOWN}))
-        return str(told["account"])
+    def told() -> set[tuple[str, str]]:
+        events = ok(supervisor.get("/record/gateway/events", params={"limit": 200}))["items"]
+        return {(acts_for[event["subject"]], event["kind"]) for event in events if event["subject"] in acts_for}
 
-    people = {name: {registered(code)} for name, code in codes.items()}
-    invitation = {"login": a_login(), "name": "李某", "credit_code": codes["theirs"]}
-    ok(intake.office.post(f"/accounts/{next(iter(people['theirs']))}/verification"))
-    people["theirs"].add(ok(intake.office.post("/accounts/colleagues", json=invitation))["account"])
-
-    def told_of() -> set[str]:
-        read = str(ok(supervisor.get("/record/gateway/events", params={"limit": 200}))["items"])
-        return {one for one in {*codes.values(), *people["theirs"], *people["another"]} if one in read}
-
-    theirs, another = {codes["theirs"], *people["theirs"]}, {codes["another"], *people["another"]}
-    eventually(lambda: told_of() == theirs | another)
-    interest = {"credit_code": codes["theirs"], "kind": "kinship", "reason": "配偶在该企业任职。"}
+    kinds = {"organisation.registered", "account.verified", "account.colleague_invited", "account.link_issued"}
+    everything = {(code, kind) for code in (theirs, another) for kind in kinds}
+    eventually(lambda: told() == everything)
+    interest = {"credit_code": theirs, "kind": "kinship", "reason": "配偶在该企业任职。"}
     ok(supervisor.put("/me/interests", json={"interests": [interest]}))
-    eventually(lambda: told_of() == another)
-    lifting = {"person": "supervisor-1", "credit_code": codes["theirs"], "reason": "关系已终止。"}
-    ok(intake.office.post("/reviewers/recusals/lifting", json=lifting))
-    eventually(lambda: told_of() == theirs | another)
+    eventually(lambda: told() == {(another, kind) for kind in kinds})
+    ok(intake.office.post("/reviewers/recusals/lifting", json={"person": "supervisor-1", "credit_code": theirs, "reason": "关系已终止。"}))
+    eventually(lambda: told() == everything)
 
 
 def test_screening_and_verifications_are_read_after_the_undertaking_and_the_reading_is_recorded(intake: Intake, award: Award) -> None:
