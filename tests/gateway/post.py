@@ -32,8 +32,8 @@ class Post:
         self._news = threading.Condition()
         self._controller: Controller | None = None
 
-    def open(self) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+    def open(self, **given: Any) -> None:  # noqa: ANN401 - as the library's controller takes it
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **given)
         self._controller.start()
 
     def close(self) -> None:
