@@ -54,14 +54,16 @@ MADE: dict[str, str] = {"key": "credit_code || '/' || award || '/' || year", "st
 """How a column is made that doesn't stand in the table under its own name."""
 FORMULA = "=+-@\t\r"
 """What a spreadsheet would take for a formula at the start of a cell."""
+CODES = frozenset({"key", "credit_code", "award", "status", "revocation_clause"})
+"""Texts of which each begins with a letter or a digit, whatever people write."""
 FROM = "from award where state <> 'proposed' order by id"
 
 
 def guarded(name: str) -> str:
-    """Give a column in SQL so that no spreadsheet runs a text as a formula: a leading apostrophe; numbers and days stay what they are."""
+    """Give a column in SQL so that no spreadsheet runs what people wrote as a formula: a leading apostrophe; all else stays what it is."""
     made = MADE.get(name, name)
-    if PLAIN[name] != pa.string():
-        return made
+    if PLAIN[name] != pa.string() or name in CODES:
+        return f"{made} as {name}"
     codes = ", ".join(str(ord(character)) for character in FORMULA)
     return f"case when ascii({made}) in ({codes}) then '''' || {made} else {made} end as {name}"
 
