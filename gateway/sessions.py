@@ -123,9 +123,9 @@ class SignInForm(Body):
 
     login: Annotated[str, Line(64)]
     password: Password
-    code: Annotated[str, Line(16, 0)] = ""
+    code: Annotated[str, Line(16, 0)] | None = None
     role: Role | None = None
-    refresh_token: Annotated[str, Line(128, 0)] = ""
+    refresh_token: Annotated[str, Line(128, 0)] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def by_password_grant(transaction: Transaction, form: TokenForm) -> TokenAnswer 
 def sign_in_person(transaction: Transaction, form: SignInForm) -> TokenAnswer | Refused:
     """Begin a sign-in in one of the person's roles."""
     gateway: Gateway = transaction.service
-    account = authenticate(gateway, transaction.session, form.login, form.password, form.code)
+    account = authenticate(gateway, transaction.session, form.login, form.password, form.code or "")
     if isinstance(account, Kind):
         return Refused(account)
     days = gateway.settings.password_days
@@ -160,7 +160,7 @@ def sign_in_person(transaction: Transaction, form: SignInForm) -> TokenAnswer | 
         return grant
     if grant.role in gateway.settings.second_factor_roles and account.factor_confirmed_at is None:
         return Refused(ENROLMENT_REQUIRED)
-    return begin(transaction, account, grant, former=form.refresh_token)
+    return begin(transaction, account, grant, former=form.refresh_token or "")
 
 
 def chosen_grant(account: Account, chosen: str | None) -> Grant | Refused:
