@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forward import Forwarder
 from gateway.newsboard import NEWS
+from gateway.pace import paced
 from gateway.program import Gateway
 from gateway.signature import admitted, signs
 from kernel import logs
@@ -176,9 +177,27 @@ class Door:
         request_id = given if PLAIN_ID.fullmatch(given) else str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
-        started = perf_counter()
+        started, is_cut, answers = perf_counter(), False, False
+        body = paced(receive, self.gateway.settings)
+
+        async def in_time() -> Message:
+            """To whoever it was passed to, a body that is too slow is one whose sender went away."""
+            nonlocal is_cut
+            try:
+                return await body()
+            except Problem as slow:
+                if not answers:
+                    slow.headers["x-request-id"] = request_id
+                    scope["state"].pop("passed_to", None)
+                    await render_problem(Request(scope), slow)(scope, receive, answer)
+                    is_cut = True
+                return {"type": "http.disconnect"}
 
         async def answer(message: Message) -> None:
+            nonlocal answers
+            if is_cut:
+                return
+            answers = True
             if message["type"] == "http.response.start" and "passed_to" not in scope["state"]:
                 status, seconds = message["status"], perf_counter() - started
                 self.gateway.requests.labels(scope["method"], AT_THE_DOOR, str(status)).inc()
@@ -187,7 +206,7 @@ class Door:
                 message["headers"] = [*message["headers"], *(one for one in CAUTIOUS if one[0] not in dict(message["headers"]))]
             await send(message)
 
-        await self._entry(scope, receive, answer)
+        await self._entry(scope, in_time, answer)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)

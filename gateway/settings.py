@@ -133,6 +133,11 @@ class GatewaySettings(Settings):
     upstream_seconds: float = 60
     """How long a service may be silent before the door answers 503."""
 
+    body_stall_seconds: float = Field(10, gt=0)
+    """How long the door waits for the next piece of a body, and how far a slow one may fall behind; then it answers 408."""
+    body_bytes_per_second: int = Field(1024, gt=0)
+    """How fast a body comes at least."""
+
     @property
     def activation_file(self) -> Path:
         """Name the file (mode 0600) with the first office account's one-time activation secret."""
