@@ -22,11 +22,19 @@ def test_the_evaluation_waits_for_the_defences_of_everybody_in_the_site_review(a
     board = ok(year.office.get(f"/cycles/{year.cycle}"))
     assert (board["dashboard"]["next"]["href"], board["actions"]["evaluate"]["allowed"]) == (f"/api/v1/cycles/{year.cycle}/defences", False)
     assert any("oral defences" in task["title"] for task in ok(year.office.get("/me"))["tasks"])
+    with award.client("committee", "clerk-9", duties=["office"]) as unsworn:
+        heard = [{"application": name, "record": "略"} for name in year.names]
+        refused(
+            unsworn.post(f"/cycles/{year.cycle}/defences", json=ahead | {"held_on": SCREENED[:10], "heard": heard}),
+            "undertaking_missing",
+            "7.6",
+        )
     made = ok(year.hear())
     assert ({one["application"] for one in made["heard"]}, year.phase()) == (set(year.names), "oral_defence")
     assert made["actions"]["evaluate"]["allowed"]
     read = f"/cycles/{year.cycle}/defences"
-    assert ok(year.committee.supervisor.get(read))["place"] == made["place"]
+    watched = ok(year.committee.supervisor.get(read))
+    assert (watched["place"], watched["actions"]) == (made["place"], {})
     year.tell("recusal.declared", person="office-r", credit_code=year.codes[year.names[0]], kind="family", source="declared")
     year.tell("undertaking.given", person="office-r")
     with award.client("committee", "office-r", duties=["office"]) as recused:
