@@ -17,11 +17,11 @@ from gateway.pace import paced
 from gateway.program import Gateway
 from gateway.signature import admitted, signs
 from kernel import logs
+from kernel.body import bounded
 from kernel.database import new_id
 from kernel.identity import API_AUDIENCE, PLAIN_ID, bearer
 from kernel.logs import log
-from kernel.problems import BUSY, TOO_LARGE, Problem, absent, on_fault, render_problem
-from kernel.requests import LARGEST_BODY
+from kernel.problems import BUSY, Problem, absent, on_fault, render_problem
 from kernel.service import API, CAUTIOUS, answered
 from kernel.settings import ServiceName
 
@@ -220,7 +220,7 @@ class Door:
                 token, receive = await admitted(self.gateway, request, receive)
             elif client is None and scope["path"] != LETTERS:
                 await self._check_caller(request)
-            receive = self._bounded(request, receive) if service == "gateway" else receive
+            receive = bounded(request, receive) if service == "gateway" else receive
         except Problem as problem:
             problem.headers["x-request-id"] = request_id
             await render_problem(request, problem)(scope, receive, send)
@@ -247,23 +247,6 @@ class Door:
             raise Problem(BUSY, headers={"Retry-After": "1"}) from None
         if denied:
             raise self._verifier.refusal("denied")
-
-    @staticmethod
-    def _bounded(request: Request, receive: Receive) -> Receive:
-        """Hold the bodies of the gateway's own routes, forms included, under the limit of a JSON body."""
-        length, received = request.headers.get("content-length", "0"), 0
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > LARGEST_BODY:
-                raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-            return message
-
-        return counted
 
     async def _pass_on(self, service: ServiceName, scope: Scope, added: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
         names = {key for key, _ in added} | ({b"authorization"} if CLIENT in dict(added) else set())

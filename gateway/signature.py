@@ -23,9 +23,9 @@ from starlette.types import Message, Receive
 
 from gateway.program import Gateway
 from gateway.tables import Account, Nonce
+from kernel.body import whole
 from kernel.clock import wall
-from kernel.problems import BUSY, TOO_LARGE, Problem
-from kernel.requests import LARGEST_BODY
+from kernel.problems import BUSY, Problem
 
 SCHEME = "hmac-sha256"
 GIVEN = re.compile(
@@ -95,7 +95,7 @@ def why_refused(gateway: Gateway, request: Request, given: Given, content: bytes
 
 async def admitted(gateway: Gateway, request: Request, receive: Receive) -> tuple[str, Receive]:
     """Give a token for a signed request, and its body to read again; one answer, 401, to whatever is wrong with the signature."""
-    given, body = read(request), await _body(request, receive)
+    given, body = read(request), await whole(request, receive)
     if given is None:
         raise gateway.verifier.refusal("signature's form")
     try:
@@ -112,16 +112,3 @@ async def admitted(gateway: Gateway, request: Request, receive: Receive) -> tupl
         return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
 
     return gateway.signer.sign(str(given.client), {"scope": " ".join(sorted(scopes))}), again
-
-
-async def _body(request: Request, receive: Receive) -> bytes:
-    length, body = request.headers.get("content-length", "0"), bytearray()
-    if not length.isdecimal() or int(length) > LARGEST_BODY:
-        raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-        if not message.get("more_body", False):
-            return bytes(body)

@@ -5,7 +5,6 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
@@ -21,7 +20,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.concurrency import run_in_threadpool
 
-from kernel import files, record, table
+from kernel import body, files, record, table
 from kernel.clock import business_now
 from kernel.database import idempotency
 from kernel.identity import Policy, Principal
@@ -31,7 +30,6 @@ from kernel.problems import (
     KEY_REUSED,
     MALFORMED,
     STALE,
-    TOO_LARGE,
     UNSUPPORTED,
     VERSION_REQUIRED,
     Kind,
@@ -44,8 +42,6 @@ from kernel.wire import Action, Why
 from regulation.refusal import Refusal
 
 JSON = "application/json"
-LARGEST_BODY = 1024 * 1024
-DEEPEST_BODY = 32
 LONGEST_WAIT_SECONDS = 30
 READS = frozenset({"GET", "HEAD"})
 UNKEYED = ("/api/v1/auth/", "/internal/")
@@ -239,10 +235,10 @@ def _replay(transaction: Transaction) -> None:
 
 def _remember(transaction: Transaction, response: Response) -> None:
     subject, route, key = _key_scope(transaction)
-    body = bytes(response.body)
+    content = bytes(response.body)
     if transaction.secrets:
-        content = json.loads(body)
-        body = json.dumps(content | dict.fromkeys(transaction.secrets), ensure_ascii=False).encode()
+        answer = json.loads(content)
+        content = json.dumps(answer | dict.fromkeys(transaction.secrets), ensure_ascii=False).encode()
     headers = {name: response.headers[name] for name in ("content-type", "location", "etag") if name in response.headers}
     transaction.session.execute(
         insert(idempotency).values(
@@ -252,78 +248,18 @@ def _remember(transaction: Transaction, response: Response) -> None:
             fingerprint=_fingerprint(transaction),
             status=response.status_code,
             headers=headers,
-            body=body,
+            body=content,
         )
     )
 
 
-def _strict_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise Problem(MALFORMED, reason="duplicate member")
-    return dict(pairs)
-
-
-def _no_constant(_text: str) -> object:
-    raise Problem(MALFORMED, reason="NaN and Infinity are not JSON")
-
-
-def _check_depth(raw: str) -> None:
-    depth, quoted, escaped = 0, False, False
-    for character in raw:
-        if quoted:
-            quoted, escaped = escaped or character != '"', character == "\\" and not escaped
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            depth += 1
-            if depth > DEEPEST_BODY:
-                raise Problem(MALFORMED, reason=f"nested over {DEEPEST_BODY} deep")
-        elif character in "]}":
-            depth -= 1
-
-
-def check_json(raw: bytes) -> None:
-    """Refuse JSON that two readers could understand differently, or that is nested to do harm."""
-    try:
-        text = raw.decode("utf-8")
-        _check_depth(text)
-        parsed = json.loads(
-            text, object_pairs_hook=_strict_pairs, parse_constant=_no_constant, parse_int=_bounded_int, parse_float=_bounded_float
-        )
-        if "\\" in text:
-            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
-    except (UnicodeError, json.JSONDecodeError):
-        raise Problem(MALFORMED, reason="not JSON in UTF-8") from None
-
-
-def _bounded_int(digits: str) -> int:
-    if len(digits) > 18:  # noqa: PLR2004 - the longest that every reader takes exactly
-        raise Problem(MALFORMED, reason="a number of more than 18 digits")
-    return int(digits)
-
-
-def _bounded_float(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise Problem(MALFORMED, reason="a number beyond every reader's range")
-    return number
-
-
 async def _take_body(request: Request, *, is_form: bool) -> None:
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > LARGEST_BODY:
-        raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST_BODY:
-            raise Problem(TOO_LARGE, limit=LARGEST_BODY)
-    raw = bytes(received)
+    raw = await body.whole(request, request.receive)
     request._body = raw  # noqa: SLF001 - Starlette keeps a body that was read in this place; it offers no other
     if raw and not is_form:
         if request.headers.get("content-type", JSON).partition(";")[0].strip().lower() != JSON:
             raise Problem(UNSUPPORTED)
-        check_json(raw)
+        body.check_json(raw)
     request.state.fingerprint = hashlib.sha256(str(request.url.query).encode() + b"\0" + raw).digest()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from kernel.body import DEEPEST_BODY, check_json
 from kernel.problems import Problem
-from kernel.requests import DEEPEST_BODY, check_json
 
 
 @pytest.mark.parametrize("raw", [b"{}", b'{"a": [1, 2, {"b": "["}]}', b'"\\"["', b"[" * DEEPEST_BODY + b"]" * DEEPEST_BODY, b"1" * 18])
