@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,25 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = {"gateway", "intake", "scoring", "workflow"}
 
 
-@pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+def built(folder: Path) -> list[Document]:
+    """Give what kustomize itself makes of a folder."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which has kustomize in it, is not installed")
+    told = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, capture_output=True, text=True)  # noqa: S603, S607 - our own words
+    return list(yaml.safe_load_all(told.stdout))
+
+
+@pytest.fixture(scope="module", params=[rendered, built])
+def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
     """The example overlay, with secrets that `make secrets` has made for it."""
+    render: Callable[[Path], list[Document]] = request.param
     folder = tmp_path_factory.mktemp("kubernetes")
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     example = folder / "deploy" / "kubernetes" / "overlays" / "example"
     shutil.copy2(ROOT / "docker-compose.yml", folder)
     places = {"QUALITY_AWARD_SECRETS": str(example / "secrets"), "QUALITY_AWARD_BACKUPS": str(folder / "backups")}
     subprocess.run(["/bin/sh", "deploy/secrets.sh"], cwd=folder, env=places | {"PATH": os.defpath}, check=True, capture_output=True)
-    return rendered(example)
+    return render(example)
 
 
 def of(documents: list[Document], kind: str, name: str | None = None) -> list[Document]:

@@ -16,12 +16,16 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from embedded import postgres
 from embedded.__main__ import NAME, app, main
 from embedded.caller import Caller
-from embedded.product import kept_secrets
+from embedded.product import Secrets, kept_secrets
+from kernel.health import newest_revision
+from migrations.migrate import SCHEMAS, engine_for
 from tests.gateway.people import PASSWORD, a_login, activated, sign_in
 from tests.rig import Award
 from tests.workflow.committee import ok
@@ -186,10 +190,34 @@ def test_a_data_folder_is_migrated_backed_up_and_restored(command: Command, tmp_
     assert command("keys", "list", "--data", str(data)) == (0, "", "")
 
 
+def test_the_database_that_the_environment_names_is_migrated(
+    server: postgres.Server, kept: Secrets, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        connection.exec_driver_sql("create database a_deployment")
+    url = server.url(postgres.SUPERUSER, server.password, "a_deployment")
+    monkeypatch.setenv("QUALITY_AWARD_OWNER_URL", url.set(password=None).render_as_string())
+    monkeypatch.setenv("QUALITY_AWARD_OWNER_PASSWORD", server.password)
+    for schema, password in kept.passwords.items():  # the roles are the whole server's: they keep their passwords
+        monkeypatch.setenv(f"QUALITY_AWARD_{schema.upper()}_DATABASE_PASSWORD", password)
+    assert command("migrate", "--deployment") == (0, "", "")
+    for schema in SCHEMAS:
+        engine = engine_for(url, schema)
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("select version_num from alembic_version").scalar_one()
+        engine.dispose()
+        assert int(found.rpartition("_")[2]) == newest_revision(schema)
+    with administrator.connect() as connection:
+        connection.exec_driver_sql("drop database a_deployment with (force)")
+    administrator.dispose()
+
+
 @contextmanager
 def played(result: Path) -> Iterator[str]:
-    """Play the demo year, and give the address where it stays until the block ends."""
-    told = [sys.executable, "-m", "embedded", "demo", "--keep", "--result", str(result)]
+    """Play the demo year while its supervision group still sees it, and give the address where it stays until the block ends."""
+    until = "Results are published, prizes are paid"
+    told = [sys.executable, "-m", "embedded", "demo", "--until", until, "--keep", "--result", str(result)]
     with subprocess.Popen(told, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=0) as year:  # noqa: S603 - our own words
         assert year.stdout is not None
         try:
@@ -200,12 +228,18 @@ def played(result: Path) -> Iterator[str]:
 
 @pytest.mark.full
 @pytest.mark.timeout(600)
-def test_a_demo_year_s_bundle_is_exported_and_holds(command: Command, tmp_path: Path) -> None:
-    out = str(tmp_path / "bundle.zip")
+def test_a_demo_year_s_bundles_are_exported_and_hold(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    public, own = tmp_path / "bundle.zip", tmp_path / "own.zip"
     with played(tmp_path / "demo-result.json") as url:
+        accounts = json.loads((tmp_path / "demo-accounts.json").read_text(encoding="utf-8"))
+        login = next(login for login, account in sorted(accounts.items()) if account["role"] == "supervisor")
+        monkeypatch.setenv("QUALITY_AWARD_PASSWORD", accounts[login]["password"])
         cycle = httpx.get(f"{url}/api/v1/public/announcements", trust_env=False).json()["items"][0]["cycle"]
-        exported = command("export", "bundle", cycle, "--url", url, "--out", out)
-    assert (exported[0], exported[2]) == (0, "")
-    status, said, _ = command("verify", out, "--year", "2026")
-    assert (status, said.splitlines()[-1]) == (0, "everything holds")
-    assert command("verify", out, "--year", "2025")[0] == 1
+        for out, whose in ((public, ()), (own, ("--login", login))):
+            exported = command("export", "bundle", cycle, "--url", url, "--out", str(out), *whose)
+            assert (exported[0], exported[2]) == (0, "")
+    for out in (public, own):
+        status, said, _ = command("verify", str(out), "--year", "2026")
+        assert (status, said.splitlines()[-1]) == (0, "everything holds")
+    assert own.stat().st_size > public.stat().st_size
+    assert command("verify", str(public), "--year", "2025")[0] == 1
