@@ -11,8 +11,9 @@ from kernel.identity import Peer, Principal
 from kernel.problems import absent
 from kernel.requests import InTransaction, Transaction
 from kernel.service import router
+from services.workflow.ballot.papers import seen_motions
 from services.workflow.course import ENDED, serves
-from services.workflow.tables import Award, Contender, Cycle, ExternalHonour, Objection, Recusal, RevocationCase, Supervisor
+from services.workflow.tables import Award, Ballot, Contender, Cycle, ExternalHonour, Objection, Recusal, RevocationCase, Supervisor
 
 questions = router("internal")
 
@@ -27,14 +28,15 @@ def kept_from(transaction: Transaction, person: str) -> Collection[str] | None:
 
 
 def theirs(session: Session, codes: Collection[str]) -> Collection[str]:
-    """Give the ids of organisations, and of what is theirs here."""
+    """Give the ids of organisations, and of what is theirs here, the motions about nobody else included."""
     owned = [
         key
         for one in (Contender, Objection, Award, ExternalHonour)
         for key in session.scalars(select(one.id).where(one.credit_code.in_(codes)))
     ]
     cases = session.scalars(select(RevocationCase.id).where(RevocationCase.award_id.in_(owned)))
-    return {*codes, *map(str, owned), *map(str, cases)}
+    motions = session.scalars(select(Ballot.motion_id).where(Ballot.motion_id.not_in(seen_motions(codes))))
+    return {*codes, *map(str, owned), *map(str, cases), *map(str, motions)}
 
 
 def withheld(transaction: Transaction, supervisor: Principal) -> Collection[str]:

@@ -38,6 +38,14 @@ class Hidden:
         answer = self.unsworn.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "undertaking_missing"), answer.text
 
+    def meeting_on(self, motion: str) -> None:
+        """Convene a meeting on the organisation, read it, and call it off."""
+        year, agenda = self.year, [{"title": f"审议{self.named[2]}", "motion": motion}]
+        at = year.dated("2026-08-20T14:00:00+08:00")
+        meeting = ok(year.post("meetings", title="会议", place="301会议室", starts_at=at, agenda=agenda))["id"]
+        self.reads(f"/cycles/{year.cycle}/meetings", f"/meetings/{meeting}")
+        ok(year.office.post(f"/meetings/{meeting}/calling-off", json={"reason": "改期"}))
+
     def reads(self, *paths: str) -> None:
         for path in paths:
             for caller in (self.recused, self.watching, self.member):
@@ -86,6 +94,7 @@ def test_no_answer_of_a_year_names_an_organisation_to_the_recused(hidden: Hidden
     motion = ok(year.office.post(f"{cycle}/motions", json=about))["id"]
     assert ok(hidden.recused.get(cycle))["dashboard"]["open_motions"] == 0
     assert ok(year.office.get(cycle))["dashboard"]["open_motions"] == 1
+    hidden.meeting_on(motion)
     hidden.reads(f"{cycle}/motions", "/me", f"/objections?cycle={year.cycle}", f"{cycle}/evaluation", f"{cycle}/shortlist")
     assert {caller.get(f"/motions/{motion}").status_code for caller in (hidden.recused, hidden.watching, hidden.member)} == {404}
     hidden.unseen(hidden.recused.post(f"/motions/{motion}/opening"))
