@@ -13,7 +13,7 @@ from kernel.identity import Duty, Role
 from tests import rig
 from tests.intake.applicants import ENDORSED, FILING, PDF, SCREENING, TOWN, Intake
 from tests.rig import Award
-from tests.scoring import year as scoring
+from tests.scoring.year import Panels
 from tests.workflow.committee import RULES, Committee, ok
 from tests.workflow.year import Year, points
 
@@ -60,14 +60,13 @@ def callers(award: Award, world: World) -> dict[str, Caller]:
     }
 
 
-class Review(scoring.Year):
+class Review(Panels):
     """The year in its material review: one application before the panel with open sheets, one that is settled, one that was never sent."""
 
     def __init__(self, award: Award) -> None:
         intake = Intake(award)
-        self.award, self.intake, self.office, self.mark = award, intake, intake.office, "real"
-        self.id, self.used = intake.cycle, set()
-        committee = Committee(award)
+        super().__init__(award, 2026, intake.cycle, intake.office)
+        self.intake, committee = intake, intake.committee
         seats = {"members": [{"person": f"supervisor-{number}", "name": "赵"} for number in (1, 2)]}
         ok(committee.edit(committee.chair, f"/cycles/{self.id}/supervision-group", seats))
         self.people = callers(award, {"own_code": "", "other_code": "", "winner_code": ""})

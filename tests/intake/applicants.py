@@ -1,7 +1,6 @@
 """Applicants at work, for intake's tests: an organisation that applies, the bodies that endorse it, the office that screens it."""
 
 from typing import Any
-from uuid import uuid4
 
 import httpx
 from sqlalchemy import text
@@ -10,7 +9,7 @@ from embedded.caller import Caller
 from regulation.eligibility import CRITERIA
 from regulation.identifiers import CHARACTERS, WEIGHTS
 from tests.rig import Award
-from tests.workflow.committee import Committee, ok
+from tests.workflow.committee import ANNOUNCED, Committee, ok
 
 TOWN = "330703101"
 DRAFTING, FILING, SCREENING = "2026-03-02T09:00:00+08:00", "2026-03-20T09:00:00+08:00", "2026-04-01T00:00:00+08:00"
@@ -40,7 +39,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "indicators": indicators(),
     "history": {"incidents": []},
 }
-Stated = dict[str, Any] | None
+INNOVATION = {"results": [{"field": "standards", "result": "国家标准1项。"}]}
 
 
 def credit_code(number: int) -> str:
@@ -96,14 +95,21 @@ class Applicant:
 class Intake:
     """A cycle in its application window, with the office and one town's endorser."""
 
-    def __init__(self, award: Award, year: int = 2026, rules: dict[str, Any] | None = None, edition: str | None = None) -> None:
+    def __init__(
+        self, award: Award, year: int = 2026, rules: dict[str, Any] | None = None, edition: str | None = None, calendar: int = 2026
+    ) -> None:
         self.award = award
-        award.at("2026-02-20T09:00:00+08:00")
-        self.cycle = Committee(award).launch(year, rules, edition)
-        self.office = award.client("committee", "office-1", duties=["office"])
+        self.committee = Committee(award, calendar)
+        self.at(ANNOUNCED)
+        self.cycle = self.committee.launch(year, rules, edition)
+        self.office = self.committee.office
         self.town = award.client("endorser", "town-1", body=TOWN)
-        self.swear(self.office)
-        award.at(DRAFTING)
+        for official in (self.office, self.committee.supervisor):
+            self.swear(official)
+        self.at(DRAFTING)
+
+    def at(self, instant: str) -> None:
+        self.award.at(self.committee.dated(instant))
 
     def swear(self, official: Caller) -> None:
         ok(official.post("/me/undertakings", json={"cycle": self.cycle}))
@@ -124,7 +130,7 @@ class Intake:
 
     def filed(self, number: int, **given: Any) -> Applicant:  # noqa: ANN401 - as `drafted` takes it
         applicant = self.submitted(number, **given)
-        self.award.at(FILING)
+        self.at(FILING)
         ok(self.town.post(f"{applicant.path}/endorsement", json=ENDORSED))
         return applicant
 
@@ -143,8 +149,7 @@ class Intake:
         return self.office.post(f"/cycles/{self.cycle}/screening-closure")
 
     def hear(self) -> None:
-        """Wait for the news under way to intake: nothing is called absent before it has arrived."""
-        absent(self.office.get(f"/applications/{uuid4()}"))
+        self.committee.hear()
 
     def facts_of(self, kind: str, subject: str) -> list[dict[str, Any]]:
         """Read the facts of the events of one kind in intake's record, in order."""

@@ -10,6 +10,7 @@ from tests.intake.applicants import (
     DRAFTING,
     ENDORSED,
     FILING,
+    INNOVATION,
     ORGANISATION,
     PDF,
     SCREENING,
@@ -168,7 +169,7 @@ def test_an_innovation_seeker_states_results_in_a_known_field(intake: Intake) ->
     seeker = intake.drafted(20, sought={"awards": ["innovation"]})
     refused(seeker.submit(), "innovation_results_missing", "1.3")
     refused(seeker.save("innovation", {"results": [{"field": "luck", "result": "无。"}]}), "innovation_field_unknown", "1.3")
-    ok(seeker.save("innovation", {"results": [{"field": "standards", "result": "国家标准1项。"}]}))
+    ok(seeker.save("innovation", INNOVATION))
     assert ok(seeker.submit())["state"] == "submitted"
 
 

@@ -17,7 +17,7 @@ from gateway.door import service_of
 from kernel import logs
 from tests.intake.applicants import SCREENING, SECTIONS, TOWN, Applicant, Intake
 from tests.rig import Award
-from tests.scoring.year import RUBRIC, Year, is_absent
+from tests.scoring.year import RUBRIC, Panels, Year, is_absent
 from tests.workflow.committee import ok
 
 MEMBERS = ("leader", "second", "third", "recused")
@@ -25,7 +25,7 @@ NEVER = str(uuid4())
 Answers = Mapping[tuple[str, str], tuple[int, str, str]]
 
 
-class RealYear(Year):
+class RealYear(Panels):
     """A cycle whose applications came through intake."""
 
     def __init__(self, award: Award) -> None:
@@ -36,9 +36,8 @@ class RealYear(Year):
             ok(intake.settle(applicant))
             ok(intake.determine(applicant))
         ok(intake.close())
-        self.award, self.office, self.office_person = award, intake.office, "office-1"
-        self.id, self.year, self.mark, self.used = intake.cycle, 2026, uuid4().hex[:6], set()
-        self.supervisor = award.client("supervisor", "supervisor-1")
+        super().__init__(award, 2026, intake.cycle, intake.office)
+        self.supervisor = intake.committee.supervisor
         self.codes = {applicant.id: applicant.code for applicant in applicants}
         self.applicants: list[Applicant] = applicants
         self.appoint(*MEMBERS, leaders=["leader"])
@@ -57,7 +56,7 @@ def year(award: Award) -> RealYear:
     return RealYear(award)
 
 
-def reads(year: Year, known: Mapping[str, Sequence[str]], *services: str) -> list[str]:
+def reads(year: Panels, known: Mapping[str, Sequence[str]], *services: str) -> list[str]:
     """Fill every read of these services, as the API describes them, with what is known of each kind of id."""
     with year.award.client() as anyone:
         described = anyone.get("/openapi.json").json()["paths"]

@@ -44,65 +44,22 @@ def is_absent(answer: httpx.Response) -> bool:
     return refusal(answer) == (404, "absent", None)
 
 
-class Year:
-    """One cycle with its office, its reviewers and what its applications are called."""
+class Panels:
+    """The reviewers and the panels of one cycle at work, by the door."""
 
-    def __init__(self, award: Award, year: int, **rules: object) -> None:
-        self.award = award
-        self.id, self.year = str(new_id()), year
+    def __init__(self, award: Award, year: int, cycle: str, office: Caller) -> None:
+        self.award, self.year, self.id, self.office = award, year, cycle, office
         self.mark = uuid4().hex[:6]
-        self.office_person = f"office-{self.mark}"
-        self.office = award.client("committee", self.office_person, duties=["office"])
-        self.supervisor = award.client("supervisor", f"supervisor-{self.mark}")
-        self.codes: dict[str, str] = {}
-        self.used: set[str] = set()
-        launch = {"cycle": self.id, "year": year, "edition": "jindong-2022", "rubric": RUBRIC.id, "rules_hash": "0" * 64}
-        self.tell("workflow", "cycle.launched", **launch, rules=RULES | rules, launched_on="2026-03-01")
-        self.tell("workflow", "supervision.appointed", cycle=self.id, members=[{"person": f"supervisor-{self.mark}"}])
-        self.tell("workflow", "committee.set", cycle=self.id, members=[{"person": self.person("member")}])
-        for overseer in (self.office, self.supervisor):
-            assert overseer.post("/me/undertakings", json={"cycle": self.id}).status_code == 201
-
-    def tell(self, sender: str, kind: str, /, **facts: object) -> None:
-        """Bring scoring a letter, as the relay of a peer does."""
-        letter = {"id": str(new_id()), "at": "2026-03-01T09:00:00+08:00", "kind": kind, "subject": "test", "actor": None, "facts": facts}
-        answer = asyncio.run(self._ask(sender, "POST", "/internal/events", json=letter))
-        assert answer.status_code == 204, answer.text
-
-    def may_read(self, person: str, application: str) -> bool:
-        """Ask what intake asks before it shows a dossier."""
-        params = {"person": self.person(person), "application": application}
-        answer: bool = asyncio.run(self._ask("intake", "GET", "/internal/dossier-access", params=params)).json()["may_read"]
-        return answer
-
-    def tasks(self, name: str) -> list[dict[str, Any]]:
-        """Ask what waits for a reviewer, as the door does for `/me`."""
-        return self._tasks(self.person(name), {"role": "reviewer"})
-
-    def office_tasks(self) -> list[dict[str, Any]]:
-        """Ask what waits for the office in this cycle's year."""
-        found = self._tasks(self.office_person, {"role": "committee", "duties": ["office"]})
-        return [task for task in found if str(self.year) in task["title"]]
-
-    def _tasks(self, person: str, claims: Mapping[str, object]) -> list[dict[str, Any]]:
-        token = self.award.product.door.tokens.sign(person, claims)
-        found: list[dict[str, Any]] = asyncio.run(self._call(token, "GET", "/internal/tasks")).json()
-        return found
-
-    async def _ask(self, sender: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
-        token = self.award.product.door.tokens.sign(sender, {"scope": "service"}, audience=service_audience("scoring"))
-        return await self._call(token, method, path, **given)
-
-    async def _call(self, token: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
-        transport = httpx.ASGITransport(self.award.product.programs["scoring"])
-        async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as peer:
-            return await peer.request(method, path, headers={"Authorization": f"Bearer {token}"}, **given)
+        self._callers: dict[str, Caller] = {}
 
     def person(self, name: str) -> str:
         return f"{name}-{self.mark}"
 
     def client(self, name: str) -> Caller:
-        return self.award.client("reviewer", self.person(name))
+        """Give a reviewer's one caller."""
+        if name not in self._callers:
+            self._callers[name] = self.award.client("reviewer", self.person(name))
+        return self._callers[name]
 
     def appoint(self, *names: str, leaders: Sequence[str] = ()) -> None:
         for name in names:
@@ -114,27 +71,6 @@ class Year:
         for name in names:
             answer = self.client(name).post("/me/undertakings", json={"cycle": self.id})
             assert answer.status_code == 201, answer.text
-
-    def close_screening(self, count: int) -> list[str]:
-        found = [str(new_id()) for _ in range(count)]
-        base = UUID(self.id).int % 10**6 * 100
-        self.codes = {application: credit_code(base + place) for place, application in enumerate(found)}
-        applications = [
-            {
-                "application": application,
-                "credit_code": code,
-                "organisation": f"org {code[-4:]}",
-                "township": "330703101",
-                "industry": "C34",
-                "awards": ["quality", "innovation"],
-                "fallback": True,
-                "preferred": False,
-                "attachments": [file_of(application)],
-            }
-            for application, code in self.codes.items()
-        ]
-        self.tell("intake", "screening.closed", cycle=self.id, count=count, hash="0" * 64, applications=applications)
-        return found
 
     def panel_body(self, members: Sequence[str], applications: Sequence[str], leader: str | None = None) -> dict[str, Any]:
         return {
@@ -207,9 +143,88 @@ class Year:
         """Bring an application from draft sheets to a consensus that every member signed."""
         for name in members:
             assert self.hand_in(name, application, percent, stage).status_code == 200
-        assert self.agree(members[0], panel, application, percent).status_code == 200
+        self.conclude(members, panel, application, percent)
+
+    def conclude(
+        self, members: Sequence[str], panel: str, application: str, percent: int = 60, better: Mapping[str, int] | None = None
+    ) -> None:
+        """Have the first write the consensus, and every member sign it."""
+        assert self.agree(members[0], panel, application, percent, better).status_code == 200
         for name in members:
             assert self.sign(name, panel, application).status_code == 201
+
+
+class Year(Panels):
+    """One cycle told of by letters, with its office and what its applications are called."""
+
+    def __init__(self, award: Award, year: int, **rules: object) -> None:
+        self.office_person = f"office-{uuid4().hex[:6]}"
+        super().__init__(award, year, str(new_id()), award.client("committee", self.office_person, duties=["office"]))
+        self.supervisor = award.client("supervisor", f"supervisor-{self.mark}")
+        self.codes: dict[str, str] = {}
+        self.used: set[str] = set()
+        launch = {"cycle": self.id, "year": year, "edition": "jindong-2022", "rubric": RUBRIC.id, "rules_hash": "0" * 64}
+        self.tell("workflow", "cycle.launched", **launch, rules=RULES | rules, launched_on="2026-03-01")
+        self.tell("workflow", "supervision.appointed", cycle=self.id, members=[{"person": f"supervisor-{self.mark}"}])
+        self.tell("workflow", "committee.set", cycle=self.id, members=[{"person": self.person("member")}])
+        for overseer in (self.office, self.supervisor):
+            assert overseer.post("/me/undertakings", json={"cycle": self.id}).status_code == 201
+
+    def tell(self, sender: str, kind: str, /, **facts: object) -> None:
+        """Bring scoring a letter, as the relay of a peer does."""
+        letter = {"id": str(new_id()), "at": "2026-03-01T09:00:00+08:00", "kind": kind, "subject": "test", "actor": None, "facts": facts}
+        answer = asyncio.run(self._ask(sender, "POST", "/internal/events", json=letter))
+        assert answer.status_code == 204, answer.text
+
+    def may_read(self, person: str, application: str) -> bool:
+        """Ask what intake asks before it shows a dossier."""
+        params = {"person": self.person(person), "application": application}
+        answer: bool = asyncio.run(self._ask("intake", "GET", "/internal/dossier-access", params=params)).json()["may_read"]
+        return answer
+
+    def tasks(self, name: str) -> list[dict[str, Any]]:
+        """Ask what waits for a reviewer, as the door does for `/me`."""
+        return self._tasks(self.person(name), {"role": "reviewer"})
+
+    def office_tasks(self) -> list[dict[str, Any]]:
+        """Ask what waits for the office in this cycle's year."""
+        found = self._tasks(self.office_person, {"role": "committee", "duties": ["office"]})
+        return [task for task in found if str(self.year) in task["title"]]
+
+    def _tasks(self, person: str, claims: Mapping[str, object]) -> list[dict[str, Any]]:
+        token = self.award.product.door.tokens.sign(person, claims)
+        found: list[dict[str, Any]] = asyncio.run(self._call(token, "GET", "/internal/tasks")).json()
+        return found
+
+    async def _ask(self, sender: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        token = self.award.product.door.tokens.sign(sender, {"scope": "service"}, audience=service_audience("scoring"))
+        return await self._call(token, method, path, **given)
+
+    async def _call(self, token: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        transport = httpx.ASGITransport(self.award.product.programs["scoring"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as peer:
+            return await peer.request(method, path, headers={"Authorization": f"Bearer {token}"}, **given)
+
+    def close_screening(self, count: int) -> list[str]:
+        found = [str(new_id()) for _ in range(count)]
+        base = UUID(self.id).int % 10**6 * 100
+        self.codes = {application: credit_code(base + place) for place, application in enumerate(found)}
+        applications = [
+            {
+                "application": application,
+                "credit_code": code,
+                "organisation": f"org {code[-4:]}",
+                "township": "330703101",
+                "industry": "C34",
+                "awards": ["quality", "innovation"],
+                "fallback": True,
+                "preferred": False,
+                "attachments": [file_of(application)],
+            }
+            for application, code in self.codes.items()
+        ]
+        self.tell("intake", "screening.closed", cycle=self.id, count=count, hash="0" * 64, applications=applications)
+        return found
 
 
 def file_of(application: str) -> str:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from tests.journey.course import SITE, Course, contenders
 from tests.rig import Award
-from tests.verify.course import MATERIAL, SITE, Course
 from tests.verify.forgery import leaves_file
 from tests.workflow.committee import RULES, ok
 from tests.workflow.test_revocation import Office
@@ -23,15 +23,13 @@ def interest(code: str) -> dict[str, object]:
 
 @pytest.mark.full
 def test_an_upheld_objection_a_substitute_and_a_revocation(award: Award) -> None:
-    course = Course(award, 2030, (70, 65, 65, 65))
+    course = Course(award, 2030, contenders("650.00", "640.00", "640.00", "640.00"))
     notice = course.noticed(3)
     objection = ok(course.anyone.post(f"/notices/{notice}/objections", json={"text": "材料不实", "application": course.names[0]}))["id"]
     ok(course.rule(objection, removes_name=True))
     motion = course.ballot({course.names[3]: 5}, kind="substitute")
     ok(course.notice({course.names[3]: motion}, at="2026-09-10T09:00:00+08:00"))
-    award.at("2026-09-18T00:00:00+08:00")
-    ok(course.approve(dated="2026-09-18"))
-    ok(course.post("publication", document="金东政发〔2026〕15号", medium="网站", published_on="2026-09-18"))
+    course.published("2026-09-18")
     course.verified()
     own, public = course.bundle(course.committee.supervisor), course.bundle(course.anyone)
     kept = [course.anyone.get(f"/record/{name}/checkpoint").text for name in KEPT]
@@ -47,7 +45,7 @@ def test_an_upheld_objection_a_substitute_and_a_revocation(award: Award) -> None
     for reader in (course.committee.supervisor, course.anyone):
         assert verify(course.bundle(reader), kept, leaves, 2030).findings == []
 
-    other = Course(award, 2031, (65,))
+    other = Course(award, 2031, contenders("640.00"))
     other.noticed()
     other.published()
     assert [one.code for one in verify(other.bundle(other.anyone), kept, leaves, 2030).findings] == ["year"]
@@ -57,10 +55,11 @@ def test_an_upheld_objection_a_substitute_and_a_revocation(award: Award) -> None
 
 @pytest.mark.full
 def test_secret_ballots_a_mean_a_tie_among_the_winners_and_a_late_recusal(award: Award) -> None:
-    course = Course(award, 2032, (70, 65, 60, 60), members=4, rules=RULES | SECRET | {"aggregation": "mean"})
-    award.at(MATERIAL)
-    course.score("material", course.names)
-    ok(course.review.client("r3").put("/me/interests", json=interest(course.codes[course.names[0]])))
+    course = Course(
+        award, 2032, contenders("650.00", "640.00", "600.00", "600.00"), members=4, rules=RULES | SECRET | {"aggregation": "mean"}
+    )
+    course.review()
+    ok(course.panels.client("r3").put("/me/interests", json=interest(course.codes[course.names[0]])))
     course.recused.add(("r3", course.names[0]))
     course.settle_again(course.names[0])
     ok(course.post("shortlist"))
@@ -78,7 +77,7 @@ def test_secret_ballots_a_mean_a_tie_among_the_winners_and_a_late_recusal(award:
 
 @pytest.mark.full
 def test_a_trimmed_mean_and_steps_taken_back(award: Award) -> None:
-    course = Course(award, 2033, (70, 65), members=5, rules=RULES | {"aggregation": "trimmed_mean"}).evaluated()
+    course = Course(award, 2033, contenders("650.00", "640.00"), members=5, rules=RULES | {"aggregation": "trimmed_mean"}).evaluated()
     for _ in range(2):
         motion = course.committee.decide(course.cycle, "reopening", text="核对")
         ok(course.post("reopening", motion=motion["id"]))
@@ -95,22 +94,20 @@ def test_a_trimmed_mean_and_steps_taken_back(award: Award) -> None:
 @pytest.mark.full
 def test_a_year_under_the_second_edition(award: Award) -> None:
     rules = RULES | SECRET | {"notice_day": "working"}
-    course = Course(award, 2042, (70, 65, 65), members=5, rules=rules, edition="biennial-example").evaluated()
+    course = Course(award, 2042, contenders("650.00", "640.00", "640.00"), members=5, rules=rules, edition="biennial-example").evaluated()
     motion = course.ballot({course.names[0]: 5, course.names[1]: 4})
     ok(course.notice(dict.fromkeys(course.names[:2], motion), at="2026-09-29T09:00:00+08:00"))
-    award.at("2026-10-13T00:00:00+08:00")
-    ok(course.approve(dated="2026-10-13"))
-    ok(course.post("publication", document="金东政发〔2026〕15号", medium="网站", published_on="2026-10-13"))
+    course.published("2026-10-13")
     course.verified()
 
 
 @pytest.mark.full
 def test_who_is_recused_gets_a_partial_bundle_that_holds(award: Award) -> None:
-    course = Course(award, 2036, (70, 65))
+    course = Course(award, 2036, contenders("650.00", "640.00"))
     group = {"members": [{"person": f"supervisor-{number}", "name": "赵"} for number in (1, 2)]}
     ok(course.committee.edit(course.committee.chair, f"/cycles/{course.cycle}/supervision-group", group))
     recused = award.client("supervisor", "supervisor-2")
-    course.swear(recused)
+    ok(recused.post("/me/undertakings", json={"cycle": course.cycle}))
     ok(recused.put("/me/interests", json=interest(course.codes[course.names[0]])))
     course.noticed(2)
     course.published()
@@ -123,7 +120,7 @@ def test_who_is_recused_gets_a_partial_bundle_that_holds(award: Award) -> None:
 
 
 def test_while_an_event_waits_for_its_place_the_bundle_waits_too(award: Award) -> None:
-    course = Course(award, 2037, (65,))
+    course = Course(award, 2037, contenders("640.00"))
     engine = award.database("workflow")
     with engine.connect() as holding:
         holding.execute(text("select pg_advisory_lock(hashtext('workflow'), 7301)"))  # the sequencer's own: it waits

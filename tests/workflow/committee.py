@@ -13,6 +13,7 @@ from kernel.identity import service_audience
 from regulation.edition import example_rules
 from tests.rig import Award
 
+ANNOUNCED = "2026-02-20T09:00:00+08:00"
 COUNTED = {"aggregation": "consensus", "counted": [], "not_counted": []}
 VOTERS = ("chair-1", "vice-1", "vice-2", "member-1", "member-2")
 RULES = example_rules("jindong-2022") | {"material_weight": 60, "site_weight": 40}
@@ -48,6 +49,10 @@ class Committee:
         }
         self.chair = self.voters["chair-1"]
 
+    def dated(self, text: str) -> str:
+        """Give the same day or instant of 2026 in the year in which this cycle is run."""
+        return text.replace("2026-", f"{self.calendar}-")
+
     def close(self) -> None:
         for client in (self.office, self.supervisor, *self.voters.values()):
             client.close()
@@ -63,7 +68,7 @@ class Committee:
 
     def prepare(self, cycle: str, rules: dict[str, Any] | None = None) -> None:
         """Plan, roster and supervision group, and a draft of the rules."""
-        ok(self.edit(self.office, f"/cycles/{cycle}/plan", json.loads(json.dumps(PLAN).replace("2026-", f"{self.calendar}-"))))
+        ok(self.edit(self.office, f"/cycles/{cycle}/plan", json.loads(self.dated(json.dumps(PLAN)))))
         self.watch(cycle)
         ok(self.edit(self.office, f"/cycles/{cycle}/rules", rules or RULES))
 
@@ -98,10 +103,8 @@ class Committee:
         self.prepare(cycle, rules)
         self.approve_rules(cycle)
         ok(self.office.post(f"/cycles/{cycle}/launch"))
-        announcement = {"announced_on": f"{self.calendar}-02-20", "medium": "金东新闻", "text": "申报工作启动。"}
+        announcement = {"announced_on": self.dated(ANNOUNCED[:10]), "medium": "金东新闻", "text": "申报工作启动。"}
         ok(self.office.post(f"/cycles/{cycle}/announcement", json=announcement))
-        for person in ("office-1", "supervisor-1"):
-            self.tell("undertaking.given", person=person, cycle=cycle)
         return cycle
 
     def tell(self, kind: str, sender: str = "scoring", /, **facts: object) -> None:
@@ -119,6 +122,11 @@ class Committee:
         answer = asyncio.run(bring())
         assert answer.status_code == 204, answer.text
 
+    def swear(self, cycle: str) -> None:
+        """Bring everybody's undertaking as scoring tells it."""
+        for person in ("office-1", "supervisor-1", *VOTERS):
+            self.tell("undertaking.given", person=person, cycle=cycle)
+
     def hear(self) -> None:
         """Wait for the news under way to intake: nothing is called absent before it has arrived."""
         assert self.office.get(f"/applications/{uuid4()}").status_code == 404
@@ -126,6 +134,7 @@ class Committee:
     def deliberate(self, year: int, contenders: list[dict[str, Any]], points: list[int], rules: dict[str, Any] | None = None) -> str:
         """Bring a cycle to its deliberation, with these contenders and their scores in whole points."""
         cycle = self.launch(year, rules)
+        self.swear(cycle)
         self.award.at("2026-04-01T00:00:00+08:00")
         self.tell("screening.closed", "intake", cycle=cycle, count=len(contenders), hash="0" * 64, applications=contenders)
         panel, ids = str(new_id()), [one["application"] for one in contenders]
@@ -137,8 +146,6 @@ class Committee:
             self.tell("panel.reported", cycle=cycle, panel=panel, stage=stage, report="报告", recommended=ids, results=results)
             ok(self.office.post(f"/cycles/{cycle}/{act}", json={}))
         ok(self.office.post(f"/cycles/{cycle}/evaluation/confirmation", json={}))
-        for person in VOTERS:
-            self.tell("undertaking.given", person=person, cycle=cycle)
         return cycle
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from tests.rig import Award
 from tests.workflow.committee import EARLY, RULES, VOTERS, Committee, eligible, ok, refused
+from tests.workflow.year import Year, points
 
 
 @pytest.fixture
@@ -222,3 +223,17 @@ def test_a_secret_ballot_keeps_only_that_a_member_voted(committee: Committee) ->
         assert connection.execute(text("select count(*) from sealed_choice")).scalar() == 0
         assert connection.execute(text("select count(*) from vote where sealed is not null")).scalar() == 0
     database.dispose()
+
+
+@pytest.mark.full
+def test_a_term_that_is_over_takes_the_vote_and_the_view(award: Award) -> None:
+    year = Year(award, 2046, [{"material": points(700)}]).evaluated()
+    committee = year.committee
+    roster = ok(committee.office.get(f"/cycles/{year.cycle}/committee"))["members"]
+    roster = [one | ({"until": "2026-04-09"} if one["person"] == "member-2" else {}) for one in roster]
+    ok(committee.edit(committee.office, f"/cycles/{year.cycle}/committee", {"members": roster}))
+    motion = committee.propose(year.cycle, "major_matter")
+    assert "member-2" not in ok(committee.office.post(f"/motions/{motion}/opening"))["roll"]
+    assert committee.voters["member-2"].get(f"/motions/{motion}").status_code == 404
+    emptied = committee.edit(committee.chair, f"/cycles/{year.cycle}/supervision-group", {"members": []})
+    refused(emptied, "supervision_group_missing", "7.1")

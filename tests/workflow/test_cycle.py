@@ -156,6 +156,7 @@ def test_a_supervisor_of_no_group_finds_nothing(award: Award, committee: Committ
 
 def test_what_waits_for_whom_is_told(award: Award, committee: Committee) -> None:
     cycle = committee.launch(2041)
+    committee.swear(cycle)
     assert not [task for task in ok(committee.office.get("/me"))["tasks"] if "2041" in task["title"]]
     motion = committee.propose(cycle, "major_matter")
     ok(committee.office.post(f"/motions/{motion}/opening"))

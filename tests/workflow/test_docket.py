@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pytest
 from sqlalchemy import text
 
 from tests.rig import Award
@@ -94,3 +95,18 @@ def test_the_government_refuses_after_it_approved_and_the_rest_is_approved_anew(
     assert [one["application"] for one in ok(year.office.get("/awards", params={"year": 2063}))["items"]] == [year.names[1]]
     refused(year.approve(), "wrong_state", "5.4.3")
     refused(year.post("publication", document="再次", medium="网站", published_on="2026-09-09"), "wrong_state", "5.4.3")
+
+
+@pytest.mark.full
+def test_a_name_is_removed_by_motion_once(award: Award) -> None:
+    year = Year(award, 2036, THREE)
+    year.noticed(2)
+    stranger = {"kind": "removal", "title": "移出", "text": "失信", "application": year.cycle}
+    assert year.office.post(f"/cycles/{year.cycle}/motions", json=stranger).status_code == 404
+    lost = year.committee.decide(year.cycle, "removal", yes=1, text="被列入严重失信名单", application=year.names[0])
+    refused(year.post("removals", motion=lost["id"]), "motion_not_passed", "5.4.2")
+    motion = year.committee.decide(year.cycle, "removal", text="被列入严重失信名单", application=year.names[0])
+    removed = ok(year.post("removals", motion=motion["id"]))
+    assert {one["application"]: one["state"] for one in removed["names"]} == {year.names[0]: "fallen", year.names[1]: "running"}
+    assert year.phase() == "deliberation"
+    assert year.post("removals", motion=motion["id"]).status_code == 404

@@ -1,5 +1,9 @@
 from typing import Any
 
+import pytest
+
+from regulation.edition import load
+from regulation.score import Score, total
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
 from tests.workflow.year import Year, points
@@ -64,3 +68,24 @@ def test_nobody_reads_an_evaluation_that_is_not_there(award: Award) -> None:
     assert year.office.get(f"/cycles/{year.cycle}/evaluation").status_code == 404
     refused(year.post("evaluation"), "wrong_state", "5.4.1")
     refused(year.post("evaluation/confirmation"), "wrong_state", "2.2.3")
+
+
+@pytest.mark.full
+def test_the_report_says_all_that_reproduces_it(award: Award) -> None:
+    year = Year(
+        award, 2031, [{"material": points(600), "site": points(625)}, *({"material": points(one)} for one in (640, 650))]
+    ).reviewed()
+    year.report("site", year.site)
+    year.tell("application.withdrawn", "intake", application=year.names[2])
+    report = ok(year.post("evaluation"))
+    assert report["left_out"] == [{"application": year.names[2], "stage": "withdrawn"}]
+    assert set(report["shortlist"]) == set(year.names)
+    edition = load(report["edition"])
+    p = edition.parameters(edition.in_force_on)
+    assert report["minimum_points"] == {one.key: one.minimum_points for one in p.awards}
+    for one in report["applications"]:
+        material, site = (Score(one[stage]["score"]["numerator"], one[stage]["score"]["denominator"]) for stage in ("material", "site"))
+        found = total(material, site, report["material_weight"], report["site_weight"])
+        assert {"numerator": found.numerator, "denominator": found.denominator, "points": found.points} == one["total"]
+    assert (len(report["hash"]), len(report["rules_hash"]), report["rubric"]) == (64, 64, p.rubric)
+    assert ok(year.office.get(f"/cycles/{year.cycle}/evaluation"))["hash"] == report["hash"]

@@ -4,6 +4,7 @@ from uuid import uuid4
 import pytest
 
 from kernel.problems import Problem
+from regulation.edition import example_rules
 from services.workflow.notice import is_working_day
 from tests.rig import Award
 from tests.workflow.committee import PLAN, Committee, ok, refused
@@ -115,3 +116,11 @@ def test_a_name_that_withdraws_falls_from_its_notice(award: Award) -> None:
         year.names[1]: ("running", None),
     }
     assert year.phase() == "deliberation"
+
+
+@pytest.mark.full
+def test_nor_are_they_guessed_where_the_edition_itself_counts_working_days(award: Award) -> None:
+    year = Year(award, 2050, FOUR, example_rules("biennial-example"), "biennial-example").evaluated()
+    motion = year.ballot({year.names[0]: 5})
+    answer = year.notice({year.names[0]: motion}, at="2031-03-03T09:00:00+08:00")
+    assert (answer.status_code, answer.json()["code"]) == (409, "working_days_unknown")
