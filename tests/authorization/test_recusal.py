@@ -41,7 +41,7 @@ class Hidden:
     def meeting_on(self, motion: str) -> None:
         """Convene a meeting on the organisation, read it, and call it off."""
         year, agenda = self.year, [{"title": f"审议{self.named[2]}", "motion": motion}]
-        at = year.dated("2026-08-20T14:00:00+08:00")
+        at = year.committee.dated("2026-08-20T14:00:00+08:00")
         meeting = ok(year.post("meetings", title="会议", place="301会议室", starts_at=at, agenda=agenda))["id"]
         self.reads(f"/cycles/{year.cycle}/meetings", f"/meetings/{meeting}")
         ok(year.office.post(f"/meetings/{meeting}/calling-off", json={"reason": "改期"}))

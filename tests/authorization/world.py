@@ -14,7 +14,7 @@ from tests import rig
 from tests.intake.applicants import ENDORSED, FILING, PDF, SCREENING, TOWN, Intake
 from tests.rig import Award
 from tests.scoring.year import Panels
-from tests.workflow.committee import RULES, Committee, ok
+from tests.workflow.committee import RULES, ok
 from tests.workflow.year import Year, points
 
 OTHER_TOWN, DEPARTMENT = "330703102", "dept-economy"
@@ -140,7 +140,12 @@ def finished(award: Award) -> World:
     ok(year.committee.edit(year.committee.chair, f"/cycles/{year.cycle}/supervision-group", group))
     first = year.names[0]
     year.evaluated()
-    agenda = {"title": "会议", "place": "301会议室", "starts_at": year.dated("2026-08-20T14:00:00+08:00"), "agenda": [{"title": "审议"}]}
+    agenda = {
+        "title": "会议",
+        "place": "301会议室",
+        "starts_at": year.committee.dated("2026-08-20T14:00:00+08:00"),
+        "agenda": [{"title": "审议"}],
+    }
     meeting = ok(year.post("meetings", **agenda))["id"]
     motion = year.ballot({first: 4, year.names[1]: 4})
     notice = ok(year.notice({first: motion, year.names[1]: motion}))["id"]
@@ -154,7 +159,13 @@ def finished(award: Award) -> World:
     }
     award_id = held[first]
     scan = Review.attached(year.office, f"/cycles/{year.cycle}/attachments")
-    use = {"wording": "质量奖产品", "medium": "网站", "used_on": year.dated("2026-10-01"), "promotes_product": True, "observed": True}
+    use = {
+        "wording": "质量奖产品",
+        "medium": "网站",
+        "used_on": year.committee.dated("2026-10-01"),
+        "promotes_product": True,
+        "observed": True,
+    }
     misuse = ok(year.office.post(f"/awards/{award_id}/honour-uses", json=use))["id"]
     planned, bare = year.committee.open_cycle(2092), year.committee.open_cycle(2093)
     year.committee.watch(planned)
