@@ -26,6 +26,8 @@ PREDICATES: Mapping[str, str] = {
 """What is called to narrow what is seen: such a call gives what narrows nothing (`switch` says how)."""
 REFUSALS = frozenset({"CHAIR_ALONE", "OFFICE_ALONE", "OWN_ACCOUNT", "FORBIDDEN", "UNAUTHENTICATED"})
 CLAIMS = frozenset({"admits", "has_duty"})
+ASKERS = frozenset({"principal", "person", "transaction", "actor", "caller", *PREDICATES})
+"""What brings the caller, or what depends on them, into a lookup; a session alone doesn't."""
 QUERIES = frozenset({"where", "and_", "or_", "has", "any", "filter"})
 OWN = frozenset({"person", "org", "body"})
 """What of a caller a row is compared with."""
@@ -69,6 +71,44 @@ def is_of_caller(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in OWN and isinstance(node.value, ast.Name) and node.value.id.islower()
 
 
+def words(node: ast.AST) -> set[str]:
+    """Name all that an expression names; a session knows no caller, whoever's it is."""
+    if isinstance(node, ast.Attribute) and node.attr == "session":
+        return set()
+    return {name_of(node) if isinstance(node, ast.expr) else ""}.union(*(words(one) for one in ast.iter_child_nodes(node)))
+
+
+def is_looked_up(name: str, function: ast.AST, callers: Collection[str]) -> bool:
+    """Tell whether a function finds what it calls so without asking who calls it."""
+    given = [
+        ({part.id for part in ast.walk(one.targets[0]) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}, words(one.value))
+        for one in ast.walk(function)
+        if isinstance(one, ast.Assign)
+    ]
+    named, known = {name}, set[str]()
+    while named > known:
+        known = set(named)
+        named |= {word for targets, values in given if targets & known for word in values}
+    return len(named) > 1 and named.isdisjoint(ASKERS) and named.isdisjoint(callers)
+
+
+def is_absence(node: ast.If, function: ast.AST, callers: Collection[str]) -> bool:
+    """Tell whether a guard says only that there is no such thing, or that its time has not come, whoever asks."""
+    last = node.body[-1]
+    if not isinstance(last, ast.Raise) or last.exc is None or ast.unparse(last.exc) != "absent()":
+        return False
+    for part in node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]:
+        match part:
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Is()]) if is_looked_up(name, function, callers):
+                continue
+            case ast.Compare(left=ast.Attribute(value=ast.Name(id=owner)), ops=[ast.Is()]) if owner not in {*ASKERS, *callers}:
+                continue
+            case ast.Compare(left=ast.Attribute(attr="state"), ops=[ast.Eq()], comparators=[ast.Constant()]):
+                continue
+        return False
+    return True
+
+
 def serves(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Tell whether a function serves an operation."""
     return any(
@@ -99,6 +139,9 @@ class Instrument(ast.NodeTransformer):
         self.found: list[Check] = []
         self.queries = 0
         """How many calls around this place build a query."""
+        self.within: ast.AST = ast.Module([], [])
+        """The function around this place, and the names under which it is given the caller."""
+        self.callers: frozenset[str] = frozenset()
 
     def number(self, node: ast.expr | ast.stmt | ast.arg, what: str, kind: str) -> int:
         """Keep a check; gives its number."""
@@ -124,10 +167,15 @@ class Instrument(ast.NodeTransformer):
             for one in (*node.args.args, *node.args.kwonlyargs):
                 if one.annotation is not None and name_of(one.annotation) in self.known:
                     one.annotation = self.asked(one.annotation, self.number(one, ast.unparse(one), "policy"), "policy")
+        outer = (self.within, self.callers)
+        kinds = {one.arg: ast.unparse(one.annotation) for one in (*node.args.args, *node.args.kwonlyargs) if one.annotation is not None}
+        self.within = node
+        self.callers |= {name for name, kind in kinds.items() if "Principal" in kind or kind in self.known}
         narrows = node.returns is not None and "ColumnElement" in ast.unparse(node.returns)
         self.queries += narrows
         self.generic_visit(node)
         self.queries -= narrows
+        self.within, self.callers = outer
         if self.path == "kernel/identity.py" and node.name in CLAIMS:
             for part in node.body:
                 if isinstance(part, ast.If) and isinstance(part.body[0], ast.Return) and ast.unparse(part.body[0]) == "return False":
@@ -139,9 +187,10 @@ class Instrument(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST:
         """Number a guard."""
         what, (queries, self.queries) = f"if {ast.unparse(node.test)}", (self.queries, 0)
+        counts = is_refusal(node.body[-1]) and not is_absence(node, self.within, self.callers)
         node.test = self.visit(node.test)
         self.queries = queries
-        if is_refusal(node.body[-1]):
+        if counts:
             node.test = self.asked(node.test, self.number(node, what, "guard"), "guard")
         node.body = [self.visit(one) for one in node.body]
         node.orelse = [self.visit(one) for one in node.orelse]
