@@ -57,5 +57,6 @@ def get_demo_clock(request: Request, _anyone: Anyone) -> Clock:
 async def set_demo_clock(request: Request, setting: ClockSetting, _anyone: Anyone) -> Clock:
     """Move the business clock everywhere; it is answered once every service has it."""
     gateway: Gateway = request.app.state.service
-    await asyncio.gather(*(set_peer_clock(gateway, peer, setting) for peer in OTHERS), run_in_threadpool(set_own_clock, gateway, setting))
+    await asyncio.gather(*(set_peer_clock(gateway, peer, setting) for peer in OTHERS))
+    await run_in_threadpool(set_own_clock, gateway, setting)  # last: the door never asks a service whose clock is behind its own
     return await run_in_threadpool(read_clock, gateway)

@@ -63,6 +63,15 @@ class Ready:
     content: tuple[str, str]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """When the services were asked: no answer is older, by neither clock; and from when on they were asked for decisions."""
+
+    at: datetime
+    now: datetime
+    since: datetime
+
+
 class Sender:
     """Looks what is new for whom, and tells it; each person's row is locked meanwhile, so that replicas share the work."""
 
@@ -84,9 +93,9 @@ class Sender:
             if letter is not None:
                 ready = await run_in_threadpool(compose, session, self._gateway, preference, account, letter)
             else:
-                began, since = wall(), await run_in_threadpool(since_when, session, preference)
-                standings = await self._ask(account, preference, since - OVERLAP)
-                ready = await run_in_threadpool(note, session, self._gateway, preference, account, standings, since, began)
+                asked = await run_in_threadpool(asking, session, self._gateway, preference)
+                standings = await self._ask(account, preference, asked.since - OVERLAP)
+                ready = await run_in_threadpool(note, session, self._gateway, preference, account, standings, asked)
             if ready is not None:
                 await self._send(session, ready)
             return True
@@ -153,11 +162,11 @@ def claim(session: Session, gateway: Gateway) -> tuple[Preference, Account, Noti
     return row.Preference, row.Account, session.scalar(asked.order_by(Notice.id).limit(1))
 
 
-def since_when(session: Session, preference: Preference) -> datetime:
-    """Tell from when on decisions are asked for: also those that wait to be told are to be seen again."""
+def asking(session: Session, gateway: Gateway, preference: Preference) -> Asked:
+    """Read the clocks before anybody is asked; decisions that wait to be told are asked for again."""
     waiting = select(Notice.since).where(Notice.account_id == preference.account_id, Notice.what == "decision", _waiting())
-    earliest: datetime = min([preference.decided_since, *session.scalars(waiting)])
-    return earliest
+    since = min([preference.decided_since, *session.scalars(waiting)])
+    return Asked(wall(), business_now(session, gateway.settings.environment), since)
 
 
 def facts_of(standings: Standings, now: datetime, days: int) -> Iterator[tuple[str, str, Line]]:
@@ -173,23 +182,21 @@ def facts_of(standings: Standings, now: datetime, days: int) -> Iterator[tuple[s
             yield source, f"{source.partition(' ')[0]} {decision.key}", Line("decision", decision.title, None)
 
 
-def note(
-    session: Session, gateway: Gateway, preference: Preference, account: Account, standings: Standings, since: datetime, began: datetime
-) -> Ready | None:
+def note(session: Session, gateway: Gateway, preference: Preference, account: Account, standings: Standings, asked: Asked) -> Ready | None:
     """Note what is new, forget what is over, and begin a mail where the person is to be told now; commits."""
-    settings, now = gateway.settings, business_now(session, gateway.settings.environment)
-    found = {fact: (source, line) for source, fact, line in facts_of(standings, now, settings.deadline_days)}
+    settings, began = gateway.settings, asked.at
+    found = {fact: (source, line) for source, fact, line in facts_of(standings, asked.now, settings.deadline_days)}
     own, is_whole = Notice.account_id == account.id, None not in standings.values()
     answered = [source for source, standing in standings.items() if standing is not None]
     over = (own, Notice.source.in_(answered), Notice.what != "decision", Notice.ended_at.is_(None), Notice.fact.not_in(found))
     session.execute(update(Notice).where(*over).values(ended_at=began))
     for fact, (source, line) in found.items():
-        new = insert(Notice).values(id=new_id(), account_id=account.id, source=source, what=line.what, fact=fact, since=since)
+        new = insert(Notice).values(id=new_id(), account_id=account.id, source=source, what=line.what, fact=fact, since=asked.since)
         session.execute(new.on_conflict_do_nothing())
     preference.looked_at = began
     preference.decided_since = max(began, preference.decided_since) if is_whole else preference.decided_since
     ready = None
-    if is_time(preference, now):
+    if is_time(preference, asked.now):
         waiting = session.scalars(select(Notice).where(own, Notice.what.not_in(LETTERS), _waiting()).order_by(Notice.id)).all()
         told = [notice for notice in waiting if notice.fact in found]
         for notice in waiting:

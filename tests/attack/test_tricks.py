@@ -38,13 +38,14 @@ def anyone(award: Award) -> Iterator[Caller]:
 
 
 def said_to(award: Award, request: bytes) -> bytes:
-    """Send bytes to the door; gives whatever it says until it hangs up or is silent."""
+    """Send bytes to the door; gives whatever it says until it hangs up, or has spoken and is silent."""
     there = urlsplit(award.address)
     heard = b""
-    with socket.create_connection((there.hostname, there.port), timeout=1) as line, suppress(TimeoutError):
+    with socket.create_connection((there.hostname, there.port), timeout=30) as line, suppress(TimeoutError):
         line.sendall(request)
         while part := line.recv(65536):
             heard += part
+            line.settimeout(1)
     return heard
 
 
