@@ -11,7 +11,7 @@ from embedded.caller import Caller
 from embedded.product import Secrets
 from kernel.identity import Duty, Role
 from tests import rig
-from tests.intake.applicants import ENDORSED, FILING, PDF, SCREENING, TOWN, Intake
+from tests.intake.applicants import ENDORSED, FILING, PDF, SCREENING, TOWN, Intake, credit_code
 from tests.rig import Award
 from tests.scoring.year import Panels
 from tests.workflow.committee import RULES, ok
@@ -26,6 +26,7 @@ PEOPLE: Mapping[str, tuple[Role, str, tuple[Duty, ...]]] = {
     "recused-office": ("committee", "clerk-2", ("office",)),
     "unsworn-office": ("committee", "clerk-3", ("office",)),
     "chair": ("committee", "chair-1", ("chair",)),
+    "other-chair": ("committee", "chair-9", ("chair",)),
     "member": ("committee", "member-1", ("member",)),
     "recused-member": ("committee", "member-2", ("member",)),
     "other-member": ("committee", "member-9", ("member",)),
@@ -115,7 +116,7 @@ class Review(Panels):
 
     def reviewed(self) -> World:
         """Form the panel; settle the second application, leave the first one's sheets open."""
-        self.appoint(*MEMBERS, "rv-5", leaders=["rv-1"])
+        self.appoint(*MEMBERS, "rv-5", "rv-6", leaders=["rv-1"])
         limits = {"size": 4, "applications_per_panel": 2, "floor": 0, "ceiling": 2}
         lot = {"cycle": self.id, "seed": "lot", "constraints": limits, "applications": [self.first.id, self.second.id]}
         draw = ok(self.office.post("/draws", json=lot | {"pool": [*MEMBERS, "rv-5"]}))["id"]
@@ -130,6 +131,7 @@ class Review(Panels):
             "settled_sheet": self.sheet("rv-2", self.second.id),
             "reviewer": roster["rv-2"],
             "other_reviewer": roster["rv-5"],
+            "idle_reviewer": roster["rv-6"],
         } | sheets
 
 
@@ -167,6 +169,8 @@ def finished(award: Award) -> World:
         "observed": True,
     }
     misuse = ok(year.office.post(f"/awards/{award_id}/honour-uses", json=use))["id"]
+    honour = {"credit_code": credit_code(7100), "organisation": "示例机械有限公司", "honour": "city_quality", "year": 2026}
+    ok(year.office.post("/external-honours", json=honour | {"awarded_on": "2026-08-12", "document_number": "金政发〔2026〕31号"}))
     planned, bare = year.committee.open_cycle(2092), year.committee.open_cycle(2093)
     year.committee.watch(planned)
     ok(year.committee.edit(year.office, f"/cycles/{planned}/rules", RULES))
