@@ -74,13 +74,16 @@ class Review(Panels):
         for name, (_, person, _) in PEOPLE.items():
             if person in SWORN and name != "office":
                 intake.swear(self.people[name])
-        self.first, self.second, self.draft = intake.drafted(201), intake.drafted(202), intake.drafted(203)
+        self.first, self.second, self.draft, self.returned = (intake.drafted(number) for number in (201, 202, 203, 204))
         self.scan = self.attached(self.first.client, f"{self.first.path}/attachments", requirement="3.1")
         ok(self.first.submit())
         ok(self.second.submit())
+        ok(self.returned.submit())
         award.at(FILING)
         for applicant in (self.first, self.second):
             ok(intake.town.post(f"{applicant.path}/endorsement", json=ENDORSED))
+        ok(intake.town.post(f"{self.returned.path}/endorsement", json={"decision": "return", "remarks": "请更换扫描件。"}))
+        self.late_scan = self.attached(self.returned.client, f"{self.returned.path}/attachments", requirement="3.1")
         for name, (_, person, _) in PEOPLE.items():
             if person in RECUSED:
                 self.recuse(name)
@@ -111,7 +114,8 @@ class Review(Panels):
         ok(self.intake.close())
         return {
             "cycle": self.id, "first": self.first.id, "second": self.second.id, "draft": self.draft.id, "scan": self.scan, "asked": asked,
-            "recusal_request": recusal, "own_code": self.first.code, "other_code": self.draft.code,
+            "returned": self.returned.id, "late_scan": self.late_scan, "recusal_request": recusal,
+            "own_code": self.first.code, "other_code": self.draft.code,
         }  # fmt: skip
 
     def reviewed(self) -> World:
