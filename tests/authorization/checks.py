@@ -1,6 +1,7 @@
 """Every check of the product that decides who may: found in its modules, numbered, and each made to ask a switch whether it is out."""
 
 import ast
+import builtins
 import importlib.abc
 import importlib.machinery
 import re
@@ -212,9 +213,10 @@ class Instrument(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Number a predicate."""
         what, name = ast.unparse(node), name_of(node.func)
-        self.queries += name in QUERIES
+        queries = name in QUERIES and not (isinstance(node.func, ast.Name) and hasattr(builtins, name))
+        self.queries += queries
         self.generic_visit(node)
-        self.queries -= name in QUERIES
+        self.queries -= queries
         return self.asked(node, self.number(node, what, "predicate"), PREDICATES[name]) if name in PREDICATES else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:

@@ -73,6 +73,18 @@ def test_of_the_people_of_an_organisation_the_recused_read_nothing_in_the_door_s
     eventually(lambda: told() == everything)
 
 
+def test_a_recusal_that_is_lifted_is_one_person_s_alone(intake: Intake, award: Award) -> None:
+    applicant = intake.filed(34)
+    clerks = [award.client("committee", f"clerk-{number}", duties=["office"]) for number in (4, 5)]
+    for clerk in clerks:
+        ok(clerk.put("/me/interests", json={"interests": [{"credit_code": applicant.code, "kind": "kinship", "reason": "亲属任职。"}]}))
+    eventually(lambda: {clerk.get(applicant.path).status_code for clerk in clerks} == {404})
+    lifting = {"person": "clerk-4", "credit_code": applicant.code, "reason": "误填。"}
+    ok(intake.office.post("/reviewers/recusals/lifting", json=lifting))
+    eventually(lambda: clerks[0].get(applicant.path).status_code == 200)
+    absent(clerks[1].get(applicant.path))
+
+
 def test_screening_and_verifications_are_read_after_the_undertaking_and_the_reading_is_recorded(intake: Intake, award: Award) -> None:
     applicant = intake.filed(33)
     award.at(SCREENING)

@@ -123,6 +123,7 @@ def test_a_motion_all_of_whose_names_one_is_recused_from_is_absent(committee: Co
     committee.tell("recusal.declared", person="vice-1", credit_code=one["credit_code"], kind="family", source="declared")
     motion = committee.propose(cycle, "winners", names=names_of([one]))
     vice = committee.voters["vice-1"]
+    committee.tell("recusal.lifted", person="member-1", credit_code=one["credit_code"])
     assert vice.get(f"/motions/{motion}").status_code == 404
     assert motion not in {item["id"] for item in ok(vice.get(f"/cycles/{cycle}/motions", params={"limit": 200}))["items"]}
     assert vice.post(f"/motions/{motion}/recusals", json={"person": "vice-1", "reason": "亲属任职"}).status_code == 404
