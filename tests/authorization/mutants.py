@@ -47,9 +47,12 @@ QUIET = (
     "ignore::pytest.PytestAssertRewriteWarning",
 )
 LONGEST_SECONDS = 120
+MOST_FILES = 4
+"""To how many files of tests a mutant is put at most, beside the matrices."""
 WALK_SECONDS = 1_200
 Fork = multiprocessing.get_context("fork")
 Task = Callable[[], object]
+Way = tuple[list[str], list[str]]
 
 
 class Recorder:
@@ -116,8 +119,8 @@ def listened(file: str) -> object:
     return None if failed else recorder.tests
 
 
-def put_to_tests(number: int, tests: Sequence[str]) -> bool:
-    """Run tests of one file without a check; True where one of them failed."""
+def put_to_tests(number: int | None, tests: Sequence[str]) -> bool:
+    """Run tests of one file without a check (None: with every one); True where one of them failed."""
     switch.active = number
     return pytest.main([*QUIET, *tests]) not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 
@@ -196,14 +199,15 @@ def migrate() -> object:
     return True
 
 
-def trials(number: int, found: Mapping[str, Sequence[tuple[str, list[int], float]]]) -> list[list[str]]:
-    """Give for each file in which a check spoke the tests up to the last of those, the quickest file first."""
+def trials(number: int, found: Mapping[str, Sequence[tuple[str, list[int], float]]]) -> list[Way]:
+    """Give for the files in which a check spoke the tests in which it did, and all up to the last of those; the quickest files first."""
     ways = []
     for tests in found.values():
         spoken = [place for place, (_, numbers, _) in enumerate(tests) if number in numbers]
         if spoken:
-            ways.append((sum(seconds for _, _, seconds in tests[: spoken[0] + 1]), [name for name, _, _ in tests[: spoken[-1] + 1]]))
-    return [names for _, names in sorted(ways)]
+            names, seconds = [name for name, _, _ in tests[: spoken[-1] + 1]], sum(tests[place][2] for place in spoken)
+            ways.append((seconds, [names[place] for place in spoken], names))
+    return [(own, names) for _, own, names in sorted(ways)[:MOST_FILES]]
 
 
 def put_in_turn(
@@ -211,15 +215,24 @@ def put_in_turn(
 ) -> list[int]:
     """Put each mutant to its files of tests, one file after the other, until one catches it; gives those that none caught.
 
-    A file that ends without an answer, or takes too long, has caught nothing.
+    Of a file only the tests in which the check spoke are run; where those fail by themselves with every check in its place, all before them
+    are, too. A file that ends without an answer, or takes too long, has caught nothing.
     """
-    left, began = {number: trials(number, found) for number in numbers}, time.monotonic()
+    left, began, sound = {number: trials(number, found) for number in numbers}, time.monotonic(), dict[tuple[str, ...], bool]()
     while tried := [number for number, ways in left.items() if ways]:
-        tasks = [partial(put_to_tests, number, left[number][0]) for number in tried]
-        for number, caught in zip(tried, run_all(tasks, place, at_once, LONGEST_SECONDS), strict=True):
-            left[number] = left[number][1:]
-            if caught:
+        tasks = [partial(put_to_tests, number, left[number][0][0]) for number in tried]
+        caught = [number for number, failed in zip(tried, run_all(tasks, place, at_once, LONGEST_SECONDS), strict=True) if failed]
+        doubted = list({tuple(own) for own, names in (left[number][0] for number in caught) if own != names} - sound.keys())
+        failures = run_all([partial(put_to_tests, None, own) for own in doubted], place, at_once, LONGEST_SECONDS)
+        sound |= {own: failed is False for own, failed in zip(doubted, failures, strict=True)}
+        for number in tried:
+            (own, names), *others = left[number]
+            if number not in caught:
+                left[number] = others
+            elif own == names or sound[tuple(own)]:
                 del left[number]
+            else:
+                left[number] = [(names, names), *others]
         sys.stderr.write(f"tests: {len(numbers) - len(left)} of {len(numbers)} caught in {time.monotonic() - began:.0f} s\n")
     return sorted(left)
 
