@@ -104,8 +104,7 @@ class Intake:
         self.cycle = self.committee.launch(year, rules, edition)
         self.office = self.committee.office
         self.town = award.client("endorser", "town-1", body=TOWN)
-        for official in (self.office, self.committee.supervisor):
-            self.swear(official)
+        self.swear(self.office)
         self.at(DRAFTING)
 
     def at(self, instant: str) -> None:

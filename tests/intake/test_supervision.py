@@ -74,7 +74,7 @@ def test_of_the_people_of_an_organisation_the_recused_read_nothing_in_the_door_s
 
 
 def test_a_recusal_that_is_lifted_is_one_person_s_alone(intake: Intake, award: Award) -> None:
-    applicant = intake.filed(34)
+    applicant = intake.filed(35)
     clerks = [award.client("committee", f"clerk-{number}", duties=["office"]) for number in (4, 5)]
     for clerk in clerks:
         ok(clerk.put("/me/interests", json={"interests": [{"credit_code": applicant.code, "kind": "kinship", "reason": "亲属任职。"}]}))

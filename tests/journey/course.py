@@ -57,8 +57,8 @@ class Course(Proceedings):
         self.names = [one.id for one in self.applicants]
         self.codes = {one.id: one.code for one in self.applicants}
         self.ratings = {name: agreed(one.points, ITEMS) for name, one in zip(self.names, given, strict=True)}
-        for voter in self.committee.voters.values():
-            intake.swear(voter)
+        for official in (*self.committee.voters.values(), self.committee.supervisor):
+            intake.swear(official)
         self.members = [f"r{number}" for number in range(members)]
         self.recused: set[tuple[str, str]] = set()
         self.panels = Panels(award, year, self.cycle, self.office)
