@@ -12,6 +12,7 @@ import uvicorn
 
 from embedded import postgres
 from embedded.product import DATABASE, Product, Secrets, kept_secrets, migrated
+from kernel.program import settle
 from tests.rig import Award
 
 
@@ -34,7 +35,9 @@ class Apart(Award):
 
 
 def _serve(server: postgres.Server, folder: Path, kept: Secrets, port: int) -> None:
-    uvicorn.run(Product(server, DATABASE, folder, kept, "test"), port=port, log_config=None, access_log=False, loop="uvloop")
+    product = Product(server, DATABASE, folder, kept, "test")
+    settle()
+    uvicorn.run(product, port=port, log_config=None, access_log=False, loop="uvloop")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The four programs composed into one ASGI application over an embedded PostgreSQL; peers speak HTTP all the same."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -153,6 +154,6 @@ class Product:
                 await running.enter_async_context(program.router.lifespan_context(program))
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            for program in (self.door.app, *self.programs.values()):
-                await program.state.service.rest()  # all of them, before the first peer is gone
+            every = (self.door.app, *self.programs.values())
+            await asyncio.gather(*(program.state.service.rest() for program in every))  # before the first peer is gone
         await send({"type": "lifespan.shutdown.complete"})

@@ -15,7 +15,7 @@ from embedded.cannot import CannotError
 from embedded.product import DATABASE, Product, kept_secrets, migrated
 from gateway.first import ensure_first_office
 from kernel import logs
-from kernel.program import KEEP_ALIVE_SECONDS
+from kernel.program import KEEP_ALIVE_SECONDS, settle
 from kernel.settings import Environment
 from operations.archive import MIRROR_SECONDS, Archive
 from regulation.edition import names
@@ -103,5 +103,6 @@ def serve(folder: Path, host: str, port: int, environment: Environment, edition:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        settle()
         with suppress(KeyboardInterrupt):  # uvicorn passes the signal on once it has stopped
             Announced(config).run(sockets=[listener])

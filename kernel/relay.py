@@ -162,7 +162,8 @@ class Relay:
                     self._wake[peer].set()
             except SQLAlchemyError as error:
                 log.warning("sequencer", extra={"fact": {"error": type(error).__name__}})
-            await self._woken("awaited", APART_SECONDS)
+            if not self._stopping:
+                await self._woken("awaited", APART_SECONDS)
 
     def _sequence(self) -> Collection[str]:
         """Sequence until nothing waits; gives the peers that are to be told."""

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -112,6 +112,8 @@ class Edition:
     in_force_on: date
     clauses: Mapping[str, Clause]
     _sheet: Mapping[str, Any]
+    _said: dict[date, Parameters] = field(default_factory=dict, repr=False, compare=False)
+    """What it says on the days that were asked for."""
 
     def parameters(self, on: date) -> Parameters:
         """Give what the edition says on a day; refuses a day before it is in force.
@@ -120,6 +122,11 @@ class Edition:
         """
         if on < self.in_force_on:
             raise Refusal("edition_not_in_force", "8", earliest=midnight(self.in_force_on), in_force_on=self.in_force_on.isoformat())
+        if on not in self._said:
+            self._said[on] = self._parameters(on)
+        return self._said[on]
+
+    def _parameters(self, on: date) -> Parameters:
         sheet = dict(self._sheet)
         awards = sorted((_build(Award, at, on, key=key) for key, at in sheet.pop("awards").items()), key=lambda award: award.rank)
         honours = tuple(_build(ExternalHonour, at, on, key=key) for key, at in sheet.pop("external_honours").items())

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import Query
 from pydantic import ConfigDict, Field
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -169,7 +169,13 @@ class Deliverer:
 
     async def deliver(self) -> bool:
         """Bring what is due, one change to each of a few webhooks; gives False where nothing was due."""
+        if not await run_in_threadpool(self._is_due):
+            return False
         return any(await asyncio.gather(*(self._bring_one() for _ in range(AT_ONCE))))
+
+    def _is_due(self) -> bool:
+        with self._service.sessions() as session:
+            return session.scalar(select(_due().exists())) or False
 
     async def _bring_one(self) -> bool:
         session = self._service.sessions()
@@ -209,12 +215,16 @@ class Deliverer:
         return None if httpx.codes.is_success(status) else str(status)
 
 
+def _due() -> Select[Webhook]:
+    rested = or_(Webhook.retry_at.is_(None), Webhook.retry_at <= wall())
+    behind = Webhook.position < select(ResultChange.position).order_by(ResultChange.position.desc()).limit(1).scalar_subquery()
+    return select(Webhook).where(Webhook.ended_at.is_(None), rested, behind)
+
+
 def claimed(session: Session) -> tuple[Webhook, Change] | None:
     """Lock a webhook that is due and that no other deliverer has in hand, and give it with its next change."""
-    due = or_(Webhook.retry_at.is_(None), Webhook.retry_at <= wall())
-    behind = Webhook.position < select(ResultChange.position).order_by(ResultChange.position.desc()).limit(1).scalar_subquery()
-    statement = select(Webhook).where(Webhook.ended_at.is_(None), due, behind).order_by(Webhook.tried_at.nulls_first())
-    webhook = session.scalar(statement.limit(1).with_for_update(skip_locked=True))
+    next_one = _due().order_by(Webhook.tried_at.nulls_first()).limit(1)
+    webhook = session.scalar(next_one.with_for_update(skip_locked=True))
     if webhook is None:
         return None
     following = select(ResultChange).where(ResultChange.position > webhook.position).order_by(ResultChange.position).limit(1)
