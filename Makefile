@@ -32,7 +32,7 @@ test: .venv/dev  ## all tests but the slow fault and load runs
 	@$(PY) -m coverage erase
 	$(PY) -m coverage run -m pytest -q -m "not full" tests/regulation
 	@$(PY) -m coverage report --skip-covered
-	$(PY) -m pytest -q -m "not full" -n 2 --dist loadfile --ignore=tests/regulation --ignore=tests/fuzz
+	$(PY) -m pytest -q -m "not full" -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/regulation --ignore=tests/fuzz
 
 bench: .venv/bench  ## measure speeds beside their references; writes bench/results.json
 	@$(PY) -m bench

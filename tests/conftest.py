@@ -13,9 +13,15 @@ from embedded import postgres
 from embedded.product import Secrets, kept_secrets, migrated
 from gateway.keys import KeyRing
 from gateway.seal import Seal
+from kernel.program import settle
 from tests import rig
 
 TEMPLATE = "template_award"
+
+
+def pytest_collection_finish() -> None:
+    """Run as the programs do."""
+    settle()
 
 
 @pytest.fixture(scope="session")

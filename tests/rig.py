@@ -1,6 +1,7 @@
 """The whole product in one process behind its door, as the tests meet it: by HTTP alone, over a real PostgreSQL."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from embedded.caller import Caller
 from embedded.product import Product, Secrets
 from kernel.identity import Duty, Role
 from kernel.program import KEEP_ALIVE_SECONDS
+
+TRUST = ssl.create_default_context()
+"""Read once: httpx would read it for every client, and nothing here speaks TLS."""
 
 
 class Announced(uvicorn.Server):
@@ -55,7 +59,7 @@ class Award:
             given = {name: value for name, value in claims.items() if value is not None}
             token = self.product.door.tokens.sign(person or str(uuid4()), given)
             headers["Authorization"] = f"Bearer {token}"
-        caller = Caller(base_url=f"{self.address}/api/v1", headers=headers, timeout=30, trust_env=False)
+        caller = Caller(base_url=f"{self.address}/api/v1", headers=headers, timeout=30, trust_env=False, verify=TRUST)
         self._callers.append(caller)
         return caller
 

@@ -34,18 +34,7 @@ T = TypeVar("T")
 TEMPLATE = "template_award"
 FOLDERS = ("gateway", "intake", "scoring", "workflow", "kernel")
 BESIDE = ("tests/authorization/test_recusal.py", "tests/authorization/test_policies.py", "tests/attack/test_tricks.py")
-QUIET = (
-    "-q",
-    "-x",
-    "--no-header",
-    "--tb=line",
-    "-p",
-    "no:cacheprovider",
-    "-m",
-    "not full",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-)
+QUIET = ("-q", "-x", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 LONGEST_SECONDS = 120
 MOST_FILES = 4
 """To how many files of tests a mutant is put at most, beside the matrices."""

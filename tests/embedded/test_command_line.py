@@ -172,6 +172,7 @@ def test_there_is_no_bundle_before_the_results_are_public_and_what_is_none_is_no
     assert as_office("verify", str(out))[0] == 1
 
 
+@pytest.mark.full
 def test_a_data_folder_is_migrated_backed_up_and_restored(command: Command, tmp_path: Path) -> None:
     data, backups = tmp_path / "data", tmp_path / "backups"
     where = ("--data", str(data), "--backups", str(backups))

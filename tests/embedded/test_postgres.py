@@ -272,6 +272,7 @@ def test_programs_under_a_private_home_are_copied_for_the_server(
     assert all(path.owner() == "root" for path in (public_folder / "shared").rglob("*"))
 
 
+@pytest.mark.full
 @AS_ROOT
 def test_an_ordinary_user_starts_it_and_root_after_that_leaves_it_theirs(public_folder: Path, ordinary_user: str) -> None:
     home = public_folder / "home"

@@ -16,6 +16,8 @@ from tests.faults.programs import ROOT, Programs, eventually, programs
 from tests.faults.scenes import letters, old_letters
 from tests.intake.applicants import credit_code
 
+pytestmark = pytest.mark.full
+
 PASSWORD = "Correct-horse-7"  # noqa: S105 - of an account that lives as long as this test
 
 
@@ -122,7 +124,7 @@ def test_a_request_to_a_service_that_is_away_is_503_with_retry_after_and_names_i
     assert office.get("/cycles").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["intake", *(pytest.param(name, marks=pytest.mark.full) for name in ("gateway", "scoring", "workflow"))])
+@pytest.mark.parametrize("name", ["intake", "gateway", "scoring", "workflow"])
 def test_an_operator_is_told_what_a_retention_run_would_erase(running: Programs, name: ServiceName) -> None:
     module = name if name == "gateway" else f"services.{name}"
     words = [sys.executable, "-m", module, "retention", "--dry-run"]

@@ -45,7 +45,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def at_the_database(award: Award, statement: str, *values: str) -> list[Any]:
+def at_the_database(award: Award, statement: str, *values: object) -> list[Any]:
     engine = award.database("gateway")
     try:
         with engine.begin() as connection:

@@ -131,13 +131,17 @@ def registered(award: Award, town: str) -> tuple[str, dict[str, Any]]:
 
 
 def looked_again(award: Award, *people: Person) -> None:
-    """Wait until the sender has looked for each of them once more from now on."""
+    """Wait until the sender has looked for each of them once more from now on, and has given what it found to the server."""
+    done = """
+        select 1 from preference where account_id = %s and looked_at is not null and not exists (
+          select 1 from mail where account_id = %s and begun_at >= %s and sent_at is null and failure is null)
+    """
     for person in people:
-        seen = at_the_database(award, "update preference set looked_at = null where account_id = %s returning now()", person.id)
-        assert seen
+        (began,) = at_the_database(
+            award, "update preference set looked_at = null where account_id = %s returning clock_timestamp()", person.id
+        )
         award.product.door.gateway.nudge()
-        looked = "select 1 from preference where account_id = %s and looked_at is not null"
-        while not at_the_database(award, looked, person.id):
+        while not at_the_database(award, done, person.id, person.id, began):
             pass
 
 
@@ -171,6 +175,7 @@ def test_a_task_is_told_at_once_once_and_the_next_alone(award: Award, clerk: Per
     assert len(clerk.mails(3)) == 3
 
 
+@pytest.mark.full
 def test_a_digest_comes_at_its_hour_with_what_still_waits(award: Award, clerk: Person) -> None:
     award.at("2026-02-11T07:59:00+08:00")
     clerk.told("digest", hour=8)
@@ -200,6 +205,7 @@ def test_who_turned_it_off_is_told_nothing_and_hears_the_rest_when_it_is_on_agai
     assert lines_of(clerk.mails(1)[0]) == [f"Verify who registered for {name}"]
 
 
+@pytest.mark.full
 def test_a_server_that_is_down_gets_it_once_when_it_is_back(award: Award, post: Post, clerk: Person) -> None:
     clerk.told()
     post.close()
@@ -215,6 +221,7 @@ def test_a_server_that_is_down_gets_it_once_when_it_is_back(award: Award, post: 
     assert ok(clerk.me.get("/me/notifications"))["last_failure"] is None
 
 
+@pytest.mark.full
 def test_a_lasting_no_is_not_tried_again_and_a_passing_one_is(award: Award, post: Post, clerk: Person, office: Caller) -> None:
     clerk.told()
     post.replies = ["451 later", "250 OK", "554 never"]
@@ -391,6 +398,7 @@ def test_who_is_recused_before_the_digest_reads_nothing_of_what_they_may_not_see
     assert ("回避公司" in text_of(mail), "Screen the application of 无关公司" in lines_of(mail)) == (False, True)
 
 
+@pytest.mark.full
 def test_a_sender_killed_while_it_gives_a_mail_never_gives_it_again(
     post: Post, server: postgres.Server, kept: Secrets, template: str, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_service_cannot_look_into_another_schema(server: postgres.Server, kept
     service.dispose()
 
 
+@pytest.mark.full
 def test_a_program_that_awaits_its_schema_goes_on_once_that_is_migrated_and_no_sooner(server: postgres.Server, kept: Secrets) -> None:
     name = f"awaited_{uuid4().hex[:8]}"
     owner = create_engine(server.admin_url, isolation_level="AUTOCOMMIT")

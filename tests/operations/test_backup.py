@@ -22,6 +22,8 @@ from operations.backup import SCHEMAS, open_schema, roots
 from operations.restore import check
 from tests.faults.programs import eventually
 
+pytestmark = pytest.mark.full
+
 FILE = "insert into attachment (id, subject, name, media_type, size, sha256, at) values (:id, 'cycle:1', 'a.pdf', 'b', 1, :digest, now())"
 NOBODY = {"actor": None, "role": None, "clause": None}
 ROOT = Path(__file__).parents[2]
@@ -204,7 +206,6 @@ def test_a_record_that_is_not_the_backups_and_a_file_without_bytes_are_told(hous
         ]
 
 
-@pytest.mark.full
 def test_of_many_base_backups_the_newest_stay_with_the_log_and_the_files_that_they_need(house: Installation) -> None:
     with house.running() as url:
         [early] = (path.name for path in (house.data / "files").rglob("*") if path.is_file())
@@ -226,7 +227,6 @@ def test_of_many_base_backups_the_newest_stay_with_the_log_and_the_files_that_th
     assert (restored.wrong, restored.files) == ([], 1)
 
 
-@pytest.mark.full
 def test_another_databases_log_is_never_written_over(house: Installation, tmp_path: Path) -> None:
     pieces = {path: path.read_bytes() for path in house.archive.wal.glob("0*")}
     with postgres.running(tmp_path / "other", postgres.Log(house.archive.wal)) as server, autocommit(server.admin_url) as connection:

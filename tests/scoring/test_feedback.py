@@ -116,6 +116,7 @@ def test_the_roster_keeps_proofs_and_a_history_that_outlives_the_cycle(award: Aw
     year = Year(award, 2028)
     year.appoint(*TEAM, leaders=["leader"])
     year.undertake("second")
+    assert year.decisions("second") == ["您已列入评审员名册"]
     [application] = year.close_screening(1)
     panel = year.form(TEAM, [application])
     year.hand_in("second", application)
@@ -131,6 +132,9 @@ def test_the_roster_keeps_proofs_and_a_history_that_outlives_the_cycle(award: Aw
     history = year.office.get(f"{where}/history").json()
     assert [(one["year"], one["panel"], one["led"], one["sheets"]) for one in history["service"]] == [(2028, panel, False, {"sealed": 1})]
     assert [one["year"] for one in history["undertakings"]] == [2028]
+    interest = {"credit_code": year.codes[application], "kind": "kinship", "reason": "亲属任职"}
+    assert year.office.put("/me/interests", json={"interests": [interest]}).status_code == 200
+    assert [one["sheets"] for one in year.office.get(f"{where}/history").json()["service"]] == [{}]
 
 
 def test_the_office_notes_how_a_reviewer_works_and_nobody_strikes_a_note(award: Award) -> None:

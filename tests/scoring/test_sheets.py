@@ -162,6 +162,7 @@ def test_a_recusal_withdraws_the_sheet_and_a_replacement_scores_blind(year: Year
     spare = year.client("spare")
     assert is_absent(spare.get(opened))
     assert len(year.client("second").get(opened).json()["sheets"]) == 2
+    assert year.client("leader").get(f"/panels/{panel}/diagnostics").json()["sheets"] == 2
     assert refusal(year.client("leader").post(f"/panels/{panel}/report", json=report))[1] == "report_unsigned"
     assert year.hand_in("spare", application, 65).json()["state"] == "opened"
     assert len(spare.get(opened).json()["sheets"]) == 3
@@ -228,6 +229,8 @@ def test_a_report_waits_for_the_leaders_signature_and_every_members_stance(year:
     assert refusal(leader.post(where, json=report)) == (409, "report_unsigned", "2.3.1")
     year.sign("leader", panel, application)
     year.sign("second", panel, application)
+    agreeing = f"/panels/{panel}/applications/{application}/consensus"
+    assert {name for name in TEAM if any(task["href"].endswith(agreeing) for task in year.tasks(name))} == {"third"}
     assert refusal(leader.post(where, json=report)) == (409, "report_stance_missing", "2.3.1")
     assert refusal(year.sign("third", panel, application, "dissent")) == (409, "dissent_without_reasons", "2.3.1")
     assert year.sign("third", panel, application, "dissent", "趋势数据不足").status_code == 201

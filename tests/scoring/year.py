@@ -196,6 +196,12 @@ class Year(Panels):
         found: list[dict[str, Any]] = asyncio.run(self._call(token, "GET", "/internal/tasks")).json()
         return found
 
+    def decisions(self, name: str) -> list[str]:
+        """Ask which decisions a reviewer is told of."""
+        token = self.award.product.door.tokens.sign(self.person(name), {"role": "reviewer"})
+        told = asyncio.run(self._call(token, "GET", "/internal/standing", params={"since": "2020-01-01T00:00:00Z"})).json()["decisions"]
+        return [one["title"] for one in told]
+
     async def _ask(self, sender: str, method: str, path: str, **given: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
         token = self.award.product.door.tokens.sign(sender, {"scope": "service"}, audience=service_audience("scoring"))
         return await self._call(token, method, path, **given)

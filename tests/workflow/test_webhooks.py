@@ -221,6 +221,7 @@ def test_nothing_comes_of_what_is_not_committed(office: Caller, receiver: Receiv
     ended(office, webhook)
 
 
+@pytest.mark.full
 def test_a_receiver_that_hangs_keeps_no_other_waiting_and_two_deliverers_bring_one_change_once(
     office: Caller, receiver: Receiver, award: Award
 ) -> None:
