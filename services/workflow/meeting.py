@@ -17,12 +17,12 @@ from kernel.wire import Action, Answer, Body, Id, Instant, Line, Name, Page, Rea
 from regulation import lifecycle
 from regulation.ballot import check_meeting_quorum
 from regulation.refusal import Refusal
-from services.workflow.ballot.papers import ballots_by_motion, concerned
+from services.workflow.ballot.papers import seen_motions
 from services.workflow.ballot.use_cases import voting_of
-from services.workflow.course import check_insight, find_cycle, hidden_from, lock_cycle, parameters_of, phase_of
+from services.workflow.course import check_insight, find_cycle, hidden_from, hidden_from_caller, lock_cycle, parameters_of, phase_of
 from services.workflow.roster import seats_of
 from services.workflow.stage import Insider
-from services.workflow.tables import Cycle, Meeting, Motion
+from services.workflow.tables import Ballot, Cycle, Meeting, Motion
 
 NOT_SEATED = Kind(422, "not_seated", "不是评委会委员：{people}", "Not on the committee's roster: {people}")
 ON_AN_AGENDA = Kind(
@@ -158,26 +158,40 @@ def convene(transaction: Transaction, cycle_id: UUID, new: NewMeeting) -> Meetin
     )  # fmt: skip
     transaction.session.add(meeting)
     transaction.session.flush()
-    put_on_agenda(transaction, meeting, new.agenda)
+    put_on_agenda(transaction, cycle, meeting, new.agenda)
     facts = {"cycle": str(cycle.id), **new.model_dump(mode="json")}
     transaction.record("meeting.convened", f"meeting:{meeting.id}", clause=step.clause, facts=facts)
     return meeting
 
 
-def put_on_agenda(transaction: Transaction, meeting: Meeting, agenda: list[AgendaItem]) -> None:
-    """Set the agenda; a motion stands on one agenda, and is not voted on yet."""
-    transaction.session.execute(update(Motion).where(Motion.meeting_id == meeting.id).values(meeting_id=None))
+def listed_on(agenda: Collection[Mapping[str, Any]]) -> list[UUID]:
+    """Name the motions on an agenda."""
+    return [UUID(item["motion"]) for item in agenda if item["motion"]]
+
+
+def seen_of(transaction: Transaction, hidden: Collection[str], motions: Collection[UUID]) -> set[UUID]:
+    """Name those of these motions that are not about organisations which are hidden alone (2.4.5)."""
+    return set(transaction.session.scalars(seen_motions(hidden).where(Ballot.motion_id.in_(motions))))
+
+
+def put_on_agenda(transaction: Transaction, cycle: Cycle, meeting: Meeting, agenda: list[AgendaItem]) -> None:
+    """Set the agenda; a motion stands on one agenda, and is not voted on yet. What doesn't exist for the caller stays as it is."""
+    new = [item.model_dump(mode="json") for item in agenda]
+    seen = seen_of(transaction, hidden_from_caller(transaction, cycle), [*listed_on(meeting.agenda), *listed_on(new)])
+    kept = [item for item in meeting.agenda if item["motion"] and UUID(item["motion"]) not in seen]
+    free = update(Motion).where(Motion.meeting_id == meeting.id, Motion.id.not_in(listed_on(kept)))
+    transaction.session.execute(free.values(meeting_id=None))
     for item in agenda:
         if item.motion is None:
             continue
         motion = transaction.session.get(Motion, item.motion, with_for_update=True, populate_existing=True)
-        if motion is None or motion.cycle_id != meeting.cycle_id:
+        if motion is None or motion.cycle_id != meeting.cycle_id or motion.id not in seen:
             raise absent()
         if motion.meeting_id is not None or motion.state != "proposed":
             raise Problem(ON_AN_AGENDA, motion=motion.id)
         motion.meeting_id = meeting.id
         transaction.session.flush()
-    meeting.agenda = [item.model_dump(mode="json") for item in agenda]
+    meeting.agenda = new + kept
 
 
 def change(transaction: Transaction, meeting_id: UUID, principal: Principal, action: str, version: int | None = None) -> Meeting:
@@ -197,8 +211,8 @@ def change(transaction: Transaction, meeting_id: UUID, principal: Principal, act
 def amend_agenda(transaction: Transaction, meeting_id: UUID, principal: Principal, version: int, new: Agenda) -> Meeting:
     """Change the agenda of a meeting that has not begun."""
     meeting = change(transaction, meeting_id, principal, "amend", version)
-    put_on_agenda(transaction, meeting, new.agenda)
-    transaction.record("meeting.amended", f"meeting:{meeting.id}", clause="2.1.2", facts=new.model_dump(mode="json"))
+    put_on_agenda(transaction, find_cycle(transaction, meeting.cycle_id), meeting, new.agenda)
+    transaction.record("meeting.amended", f"meeting:{meeting.id}", clause="2.1.2", facts={"agenda": meeting.agenda})
     return meeting
 
 
@@ -278,11 +292,10 @@ def show_meetings(transaction: Transaction, principal: Principal, cycle: Cycle, 
     """Give a cycle's meetings without the points about organisations that this caller is recused from."""
     transaction.session.flush()
     hidden = hidden_from(transaction, principal, cycle)
-    listed = [UUID(item["motion"]) for meeting in meetings for item in meeting.agenda if item["motion"]]
+    listed = [motion for meeting in meetings for motion in listed_on(meeting.agenda)]
     motions = {motion.id: motion for motion in transaction.session.scalars(select(Motion).where(Motion.id.in_(listed)))}
-    ballots = ballots_by_motion(transaction, motions)
     roll = frozenset(seat.person for seat in seats_of(transaction, cycle) if seat.votes)
-    unseen = {key for key, motion in motions.items() if all(concerned(motion, ballot) & hidden for ballot in ballots[key])}
+    unseen = motions.keys() - seen_of(transaction, hidden, listed)
     known = Papers(cycle, roll, motions, frozenset(unseen), voting_in(transaction, meetings))
     return [_shown(transaction, principal, known, meeting) for meeting in meetings]
 

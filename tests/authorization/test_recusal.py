@@ -39,11 +39,15 @@ class Hidden:
         assert (answer.status_code, answer.json()["code"]) == (409, "undertaking_missing"), answer.text
 
     def meeting_on(self, motion: str) -> None:
-        """Convene a meeting on the organisation, read it, and call it off."""
+        """Convene a meeting on the organisation, read it, change its agenda as somebody who doesn't see all of it, and call it off."""
         year, agenda = self.year, [{"title": f"审议{self.named[2]}", "motion": motion}]
         at = year.committee.dated("2026-08-20T14:00:00+08:00")
         meeting = ok(year.post("meetings", title="会议", place="301会议室", starts_at=at, agenda=agenda))["id"]
         self.reads(f"/cycles/{year.cycle}/meetings", f"/meetings/{meeting}")
+        tag, other = {"If-Match": year.office.get(f"/meetings/{meeting}").headers["etag"]}, [{"title": "其他事项"}]
+        assert self.recused.put(f"/meetings/{meeting}/agenda", json={"agenda": agenda}, headers=tag).status_code == 404
+        ok(self.unseen(self.recused.put(f"/meetings/{meeting}/agenda", json={"agenda": other}, headers=tag)))
+        assert [item["motion"] for item in ok(year.office.get(f"/meetings/{meeting}"))["agenda"]] == [None, motion]
         ok(year.office.post(f"/meetings/{meeting}/calling-off", json={"reason": "改期"}))
 
     def reads(self, *paths: str) -> None:
