@@ -54,6 +54,11 @@ def test_a_correlation_of_what_does_not_vary_has_no_value() -> None:
     assert {one.value for one in correlations(np.full((4, 3), 600.0))} == {None}
 
 
+def test_of_reviewers_who_say_the_opposite_one_form_does_not_exist_and_the_others_are_as_their_formulas_say() -> None:
+    values = {one.form: one.value for one in correlations(np.array([[1000.0, 0.0], [0.0, 1000.0]]))}
+    assert values == {"ICC1": -1, "ICC2": None, "ICC3": -1, "ICC1k": None, "ICC2k": 2, "ICC3k": None}
+
+
 def test_alpha_is_krippendorffs_with_ratings_missing() -> None:
     first, second = alphas(ratings(ALPHA_A)), alphas(ratings(ALPHA_C))
     assert first["nominal"] == pytest.approx(0.691358, abs=5e-7)

@@ -27,11 +27,12 @@ class Correlation:
     high: float | None
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # where reviewers agree less than by chance a form or an end may not exist
 def correlations(scores: Scores, confidence: float = 0.95) -> list[Correlation]:
     """Give the six forms for a complete design: one-way, two-way random, two-way mixed, each for one reviewer and for the mean of all."""
     parts = strata(scores)
     n, k = scores.shape
-    rest, rows, columns = (square / freedom for square, freedom in zip(parts.squares, parts.freedom, strict=True))
+    rest, rows, columns = np.divide(parts.squares, parts.freedom)
     within = (parts.squares[0] + parts.squares[2]) / (n * (k - 1))
     if rest == 0 or within == 0:
         return [Correlation(form, None, None, None) for form in ("ICC1", "ICC2", "ICC3", "ICC1k", "ICC2k", "ICC3k")]
@@ -55,9 +56,8 @@ def correlations(scores: Scores, confidence: float = 0.95) -> list[Correlation]:
     freedom = of_rest * spread**2 / ((n - 1) * (k * absolute * between) ** 2 + (spread - k * absolute * between) ** 2)
     above, below = fdtri(of_rows, freedom, tail), fdtri(freedom, of_rows, tail)
     error = k * columns + (k * n - k - n) * rest
-    with np.errstate(divide="ignore", invalid="ignore"):  # where reviewers agree less than by chance an end may not exist
-        low = n * (rows / above - rest) / (error + n * rows / above)
-        high = n * (below * rows - rest) / (error + n * below * rows)
+    low = n * (rows / above - rest) / (error + n * rows / above)
+    high = n * (below * rows - rest) / (error + n * below * rows)
     single = {
         "ICC1": (one_of(free), *map(one_of, ends["ICC1"])),
         "ICC2": (absolute, low, high),
