@@ -150,7 +150,8 @@ def test_the_chair_alone_invites_and_manages_supervisors(anyone: Caller, office:
     assert shown.json()["actions"]["edit"]["why"]["code"] == "chair_alone"
     link = {"purpose": "reset"}
     assert office.post(f"{path}/activation-links", json=link).status_code == 403
-    assert office.patch(path, json={"status": "disabled"}, headers={"If-Match": shown.headers["etag"]}).status_code == 403
+    for change in ({"status": "disabled"}, {"name": "赵某"}):
+        assert office.patch(path, json=change, headers={"If-Match": shown.headers["etag"]}).status_code == 403
     assert chair.post(f"{path}/activation-links", json=link).status_code == 201
     ordinary = invited(office, [{"role": "reviewer"}]).json()
     assert chair.get(f"/accounts/{ordinary['id']}").status_code == 404
@@ -180,6 +181,7 @@ def test_a_registered_organisation_is_pending_until_its_township_verifies(award:
         assert path in [task["href"].removeprefix("/api/v1") for task in here.get("/me").json()["tasks"]]
         verified = here.post(f"{path}/verification")
         assert verified.status_code == 200, verified.text
+        assert verified.json()["actions"].keys() == {"verify"}
         assert verified.json()["actions"]["verify"]["why"]["code"] == "verified_already"
     assert org() == code
     assert office.post(f"/accounts/{squatter['account']}/verification").json()["code"] == "organisation_registered"
