@@ -25,25 +25,24 @@ class Denylist:
         """Know nothing yet; the first question reads."""
         self._sessions = sessions
         self._denied: Mapping[str, UUID] = {}
-        self._read_at: float | None = None
+        self._changes = 0
+        """How often this replica denied something: what was read before the last time is outdated."""
+        self._read_at: tuple[int, float] | None = None
+        """After how many of them, and when, the database was asked for what is known."""
         self._lock = asyncio.Lock()
 
     def outdated(self) -> None:
         """Read again before the next answer: something was just denied (called from any thread, after the commit)."""
-        self._read_at = None
+        self._changes += 1
 
     async def denies(self, principal: Principal) -> bool:
         """Tell whether this token, or every token of its person made so early, was denied; raises where the database is away."""
         if self._is_old():
             async with self._lock:
                 if self._is_old():
-                    asked_at = asyncio.get_running_loop().time()
+                    asked_at = self._changes, asyncio.get_running_loop().time()
+                    self._denied = await run_in_threadpool(self._read)
                     self._read_at = asked_at
-                    try:
-                        self._denied = await run_in_threadpool(self._read)
-                    except BaseException:
-                        self._read_at = None
-                        raise
         denied = self._denied
         if principal.token_id in denied:
             return True
@@ -51,7 +50,10 @@ class Denylist:
         return made_before is not None and _made(principal.token_id) < made_before
 
     def _is_old(self) -> bool:
-        return self._read_at is None or asyncio.get_running_loop().time() - self._read_at > OLDEST_SECONDS
+        if self._read_at is None:
+            return True
+        changes, read_at = self._read_at
+        return changes != self._changes or asyncio.get_running_loop().time() - read_at > OLDEST_SECONDS
 
     def _read(self) -> dict[str, UUID]:
         with self._sessions() as session:

@@ -1,6 +1,7 @@
 """Who may come in, and who is out again: invitations, registrations, sign-ins, and what ends them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -106,6 +107,23 @@ def test_signing_out_ends_access_and_renewal(anyone: Caller, office: Caller) -> 
     assert anyone.get("/me", headers=bearer(token["access_token"])).status_code == 401
     renewed = anyone.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token["refresh_token"]})
     assert renewed.status_code == 400
+
+
+def test_who_is_out_is_not_let_in_while_another_request_asks_who_is(award: Award, anyone: Caller, office: Caller) -> None:
+    account = activated(anyone, office, [{"role": "reviewer"}])
+    token = bearer(sign_in(anyone, account["login"]).json()["access_token"])
+    assert anyone.post("/auth/logout", headers=token).status_code == 204
+    engine = award.database("gateway")
+    with ThreadPoolExecutor() as pool, engine.connect() as holder:
+        with holder.begin():
+            holder.exec_driver_sql("lock table denial in access exclusive mode")
+            asking = pool.submit(office.get, "/me")
+            while not at_the_database(award, "select 1 from pg_locks where relation = 'denial'::regclass and not granted"):
+                pass
+            late = pool.submit(anyone.get, "/me", headers=token)
+            assert wait([late], timeout=0.5).done == set()
+        assert (asking.result().status_code, late.result().status_code) == (200, 401)
+    engine.dispose()
 
 
 def test_disabling_works_at_once_and_every_service_is_told(award: Award, anyone: Caller, office: Caller) -> None:
