@@ -22,8 +22,7 @@ WRITE = insert(unsequenced).from_select(["event_id"], select(_WRITTEN.c.id))
 """One way to the database and back for both rows."""
 
 
-def write_event(
-    session: Session,
+def entry(
     *,
     at: datetime,
     kind: str,
@@ -34,19 +33,26 @@ def write_event(
     facts: Mapping[str, Any],
     request_id: str,
     told: Sequence[str],
-) -> UUID:
-    """Write one event; it is committed with the business rows or not at all.
+) -> dict[str, Any]:
+    """Give what `WRITE` takes for one event.
 
     `rfc8785.CanonicalizationError` where canonical JSON can't say the facts: once committed, they would stop the sequencer for good.
     """
-    event_id = new_id()
     rfc8785.dumps(dict(facts))
-    given = {
-        "id": event_id, "at": at, "recorded_at": wall(), "kind": kind, "subject": subject, "actor": actor, "role": role, "clause": clause,
+    return {
+        "id": new_id(), "at": at, "recorded_at": wall(), "kind": kind, "subject": subject, "actor": actor, "role": role, "clause": clause,
         "facts": dict(facts), "request_id": request_id, "told": list(told),
     }  # fmt: skip
-    session.execute(WRITE, given)
-    return event_id
+
+
+_NODES = select(leaf.c.index, leaf.c.hash, leaf.c.nodes)
+
+
+def write_event(session: Session, **given: Any) -> UUID:  # noqa: ANN401 - as `entry` has it
+    """Write one `entry`; it is committed with the business rows or not at all."""
+    written = entry(**given)
+    session.execute(WRITE, written)
+    return written["id"]  # type: ignore[no-any-return]  # a UUID
 
 
 def document(row: Row[Any]) -> dict[str, Any]:
@@ -83,10 +89,17 @@ class Tree:
     def node(self, level: int, index: int) -> bytes:
         """Give a complete subtree's hash: it stands with the leaf that completed it."""
         if (level, index) not in self._nodes:
-            last = ((index + 1) << level) - 1
-            row = self._session.execute(select(leaf.c.hash, leaf.c.nodes).where(leaf.c.index == last)).one()
-            self._nodes |= {(height, last >> height): digest for height, digest in enumerate([row.hash, *row.nodes])}
+            self._keep(*self._session.execute(_NODES.where(leaf.c.index == ((index + 1) << level) - 1)).one())
         return self._nodes[level, index]
+
+    def read_edge(self) -> None:
+        """Read at once what the next leaves may complete: the largest subtrees, each as its last leaf has it."""
+        sizes = [1 << level for level in range(self.size.bit_length()) if self.size >> level & 1]
+        for row in self._session.execute(_NODES.where(leaf.c.index.in_([self.size // size * size - 1 for size in sizes]))):
+            self._keep(*row)
+
+    def _keep(self, last: int, digest: bytes, nodes: Sequence[bytes]) -> None:
+        self._nodes |= {(height, last >> height): one for height, one in enumerate([digest, *nodes])}
 
     def add(self, digest: bytes) -> list[bytes]:
         """Take in the next leaf; gives the subtrees that it completes."""
@@ -112,6 +125,7 @@ def sequence(session: Session) -> Sequence[Sequence[str]]:
     if not waiting:
         return []
     tree = Tree(session)
+    tree.read_edge()
     start, hashes = tree.size, [leaf_hash(document(row)) for row in waiting]
     leaves = [
         {"index": start + i, "event_id": row.id, "hash": digest, "nodes": tree.add(digest)}

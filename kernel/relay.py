@@ -23,7 +23,7 @@ from kernel.traces import Traces
 PEERS: tuple[ServiceName, ...] = ("gateway", "intake", "scoring", "workflow")
 BATCH = 100
 IDLE_SECONDS = 1.0
-APART_SECONDS = 0.1
+APART_SECONDS = 0.25
 """How far apart passes of the sequencer lie over events that no peer waits for: appending them costs the requests beside it little."""
 LONGEST_WAIT_SECONDS = 5.0
 TOKEN_MARGIN_SECONDS = 60

@@ -16,7 +16,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.params import Form
 from fastapi.routing import APIRoute
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.concurrency import run_in_threadpool
 
@@ -56,6 +56,13 @@ KEY_MISSING = Kind(
 )
 
 
+KEEP = insert(idempotency).values(
+    {column: bindparam(f"kept_{column.name}", type_=column.type) for column in idempotency.c if column.server_default is None}
+)
+KEEP_AND_WRITE = record.WRITE.add_cte(KEEP.cte("kept"))
+"""One way to the database and back for the answer and the one event that most requests have."""
+
+
 class Transaction:
     """One request's transaction: its session, its business instant, its caller; it commits before the answer leaves."""
 
@@ -75,6 +82,8 @@ class Transaction:
         self.told: dict[str, UUID] = {}
         self.held: object = None
         """Rows that the session is not to forget while this request lasts: asked for by their keys again, they cost no query."""
+        self._entries: list[dict[str, Any]] = []
+        """The events of this transaction, written when it is committed: with the answer that is kept, where there is just one."""
         self._has_recorded = False
 
     def begin(self) -> None:
@@ -100,8 +109,7 @@ class Transaction:
         actor: str | None = None,
     ) -> UUID:
         """Write an event into the record; `tell` names the peers to which the relay brings it."""
-        event_id = record.write_event(
-            self.session,
+        entry = record.entry(
             at=self.now,
             kind=kind,
             subject=subject,
@@ -112,15 +120,20 @@ class Transaction:
             request_id=self.request_id,
             told=tell,
         )
-        self.told |= dict.fromkeys(tell, event_id)
+        self._entries.append(entry)
+        self.told |= dict.fromkeys(tell, entry["id"])
         self._has_recorded = True
-        return event_id
+        return entry["id"]  # type: ignore[no-any-return]  # a UUID
 
     def commit(self) -> None:
         """Commit, unless this was a dry run, and tell the relay where there may be something for it."""
         if self.dry_run:
             self.session.rollback()
             return
+        if self._entries:
+            self.session.flush()  # the rows are locked before their events get their places
+            self.session.execute(record.WRITE, self._entries)
+            self._entries = []
         self.request.state.committing = True
         self.session.commit()
         if self._has_recorded or self.request.method not in READS:
@@ -133,7 +146,12 @@ class Transaction:
 
     def _keep_and_commit(self, response: Response) -> None:
         if not self.dry_run:
-            _remember(self, response)
+            kept = _kept(self, response)
+            self.session.flush()
+            if len(self._entries) == 1:
+                self.session.execute(KEEP_AND_WRITE, [kept | self._entries.pop()])
+            else:
+                self.session.execute(KEEP, [kept])
         self.commit()
 
     async def end(self) -> None:
@@ -233,24 +251,18 @@ def _replay(transaction: Transaction) -> None:
     raise ReplayedAnswer(Response(stored.body, stored.status, {**stored.headers, "idempotent-replayed": "true"}))
 
 
-def _remember(transaction: Transaction, response: Response) -> None:
+def _kept(transaction: Transaction, response: Response) -> dict[str, Any]:
+    """Give what `KEEP` takes."""
     subject, route, key = _key_scope(transaction)
     content = bytes(response.body)
     if transaction.secrets:
         answer = json.loads(content)
         content = json.dumps(answer | dict.fromkeys(transaction.secrets), ensure_ascii=False).encode()
     headers = {name: response.headers[name] for name in ("content-type", "location", "etag") if name in response.headers}
-    transaction.session.execute(
-        insert(idempotency).values(
-            subject=subject,
-            route=route,
-            key=key,
-            fingerprint=_fingerprint(transaction),
-            status=response.status_code,
-            headers=headers,
-            body=content,
-        )
-    )
+    return {
+        "kept_subject": subject, "kept_route": route, "kept_key": key, "kept_fingerprint": _fingerprint(transaction),
+        "kept_status": response.status_code, "kept_headers": headers, "kept_body": content,
+    }  # fmt: skip
 
 
 async def _take_body(request: Request, *, is_form: bool) -> None:
