@@ -108,7 +108,7 @@ class Transaction:
         tell: Sequence[str] = (),
         actor: str | None = None,
     ) -> UUID:
-        """Write an event into the record; `tell` names the peers to which the relay brings it."""
+        """Have an event written into the record as this is committed; `tell` names the peers to which the relay brings it."""
         entry = record.entry(
             at=self.now,
             kind=kind,
