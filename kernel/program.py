@@ -15,7 +15,7 @@ KEEP_ALIVE_SECONDS = 75
 def settle() -> None:
     """Have the collector leave what is imported by now, which lives as long as the program, and look at the rest less often.
 
-    Looking everything through again and again took a fifth of every request.
+    Looking everything through again and again took a fifth of a run of many requests.
     """
     gc.collect()
     gc.freeze()

@@ -20,6 +20,7 @@ WAITING = 500
 _WRITTEN = insert(event).values({column: bindparam(column.name, type_=column.type) for column in event.c}).returning(event.c.id).cte()
 WRITE = insert(unsequenced).from_select(["event_id"], select(_WRITTEN.c.id))
 """One way to the database and back for both rows."""
+_NODES = select(leaf.c.index, leaf.c.hash, leaf.c.nodes)
 
 
 def entry(
@@ -43,9 +44,6 @@ def entry(
         "id": new_id(), "at": at, "recorded_at": wall(), "kind": kind, "subject": subject, "actor": actor, "role": role, "clause": clause,
         "facts": dict(facts), "request_id": request_id, "told": list(told),
     }  # fmt: skip
-
-
-_NODES = select(leaf.c.index, leaf.c.hash, leaf.c.nodes)
 
 
 def write_event(session: Session, **given: Any) -> UUID:  # noqa: ANN401 - as `entry` has it

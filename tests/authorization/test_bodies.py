@@ -80,7 +80,6 @@ def test_a_stray_body_where_none_is_asked_for_is_no_fault(walk: Walk) -> None:
             check(operation, walk.send(operation, walk.clients["office"], content=b"x", headers={"Content-Type": "text/plain"}), 400, 415)
 
 
-@pytest.mark.full
 def test_wrong_values_in_every_member_are_refused_and_not_echoed(walk: Walk) -> None:
     for operation, client in with_bodies(walk):
         if "/sections/{}" in operation:  # what a section takes is judged once its application is found

@@ -104,7 +104,6 @@ def test_an_answer_is_not_given_again_to_who_was_recused_since(intake: Intake, a
     absent(clerk.post(path, json=decided, headers=key))
 
 
-@pytest.mark.full
 def test_a_decline_says_why_and_another_body_may_take_it_where_the_rules_say_so(intake: Intake, award: Award) -> None:
     applicant = intake.submitted(20)
     assert endorse(intake, applicant, {"decision": "decline", "remarks": " "}).status_code == 422
@@ -124,7 +123,6 @@ def test_a_decline_says_why_and_another_body_may_take_it_where_the_rules_say_so(
     assert final.read()["actions"]["submission"]["why"]["code"] == "declined_for_good"
 
 
-@pytest.mark.full
 def test_several_are_decided_in_one_call_each_by_itself(intake: Intake, award: Award) -> None:
     good, young, other, sent_back = (
         intake.submitted(30),

@@ -181,7 +181,6 @@ def test_what_waits_is_told_to_whom_it_waits_for(intake: Intake, award: Award) -
     assert f"/api/v1{applicant.path}" not in titles(intake.town)
 
 
-@pytest.mark.full
 def test_the_view_of_a_cycle_finds_by_every_filter(award: Award) -> None:
     award.at(DRAFTING)
     intake = Intake(award, 2042)
@@ -266,7 +265,6 @@ def test_a_department_reads_the_criterion_it_was_asked_and_its_evidence_alone(in
     assert list(ok(department.get("/verifications", params={"standing": "overdue"}))["items"]) == []
 
 
-@pytest.mark.full
 def test_what_is_found_out_later_disqualifies_by_the_committee_s_ruling_alone(award: Award) -> None:
     award.at(DRAFTING)
     intake = Intake(award, 2044)
@@ -299,7 +297,6 @@ def test_what_is_found_out_later_disqualifies_by_the_committee_s_ruling_alone(aw
     refused(intake.determine(found), "wrong_state", "5.3.1")
 
 
-@pytest.mark.full
 def test_what_is_found_out_later_reopens_nothing_here_and_the_committee_takes_the_review_back(award: Award) -> None:
     award.at(DRAFTING)
     intake = Intake(award, 2045)

@@ -171,7 +171,6 @@ def test_a_recusal_after_the_report_takes_the_sheet_out_of_the_numbers_visibly(y
     assert leader.get(f"/panels/{panel}/results").json()["reopened"] == []
 
 
-@pytest.mark.full
 def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award) -> None:
     year = Year(award, 2027, aggregation="mean")
     year.appoint(*TEAM, "spare", leaders=["leader"])
@@ -217,7 +216,6 @@ def test_a_recusal_found_in_site_review_reopens_the_material_report(award: Award
     assert refusal(leader.post(f"/panels/{panel}/report", json=report | {"stage": "material"})) == (409, "stage_not_open", None)
 
 
-@pytest.mark.full
 def test_a_recusal_takes_the_sheet_out_until_the_names_are_before_the_public(award: Award) -> None:
     year = Year(award, 2028)
     year.appoint(*TEAM, leaders=["leader"])

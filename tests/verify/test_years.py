@@ -119,7 +119,6 @@ def test_who_is_recused_gets_a_partial_bundle_that_holds(award: Award) -> None:
     assert verify(course.bundle(recused, audience="public")).partial is False
 
 
-@pytest.mark.full
 def test_while_an_event_waits_for_its_place_the_bundle_waits_too(award: Award) -> None:
     course = Course(award, 2037, contenders("640.00"))
     engine = award.database("workflow")

@@ -44,7 +44,6 @@ def test_the_last_instant_of_day_seven_refuses_and_the_next_midnight_passes(awar
     refused(year.approve(), "wrong_state", "5.4.3")
 
 
-@pytest.mark.full
 def test_a_refusal_sends_the_refused_names_back_to_the_committee(award: Award) -> None:
     year = Year(award, 2042, FOUR)
     notice = year.noticed(2)
@@ -80,7 +79,6 @@ def test_earlier_awards_are_imported_all_or_none_with_each_wrong_row_named(award
     assert ok(office.get("/awards", params={"year": 2019}))["items"] == []
 
 
-@pytest.mark.full
 def test_an_earlier_innovation_award_makes_it_350000_and_results_tell_it_with_the_ranks(award: Award, platform: Caller) -> None:
     year = Year(award, 2043, [{"material": points(700), "credit_code": EARLIER}, *FOUR[1:]])
     assert year.post_import(imported(rank=0)).status_code == 422

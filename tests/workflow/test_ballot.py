@@ -44,7 +44,6 @@ def test_more_pass_than_the_cap_most_votes_win(committee: Committee) -> None:
     refused(again, "one_award_each", "5.4.1")
 
 
-@pytest.mark.full
 def test_an_exact_tie_across_the_cap_goes_to_the_committee(committee: Committee) -> None:
     four = [eligible(number) for number in range(4)]
     ids = [one["application"] for one in four]
@@ -68,7 +67,6 @@ def test_an_exact_tie_across_the_cap_goes_to_the_committee(committee: Committee)
     refused(committee.office.post(f"/cycles/{cycle}/motions", json=three), "no_such_tie")
 
 
-@pytest.mark.full
 def test_score_then_preference_break_equal_votes(committee: Committee) -> None:
     five = [eligible(number, preferred=number == 4) for number in range(5)]
     cycle = committee.deliberate(2032, five, [700, 810, 820, 690, 700])
@@ -166,7 +164,6 @@ def test_winners_wait_for_the_evaluation_and_must_be_its_candidates(committee: C
     refused(committee.office.post(f"/cycles/{early}/motions", json=body), "evaluation_not_reported", "2.2.3")
 
 
-@pytest.mark.full
 def test_who_lost_the_quality_ballot_falls_back_if_it_opted_to(committee: Committee) -> None:
     both = {"awards": ["quality", "innovation"]}
     opted, not_opted = eligible(1, fallback=True, **both), eligible(2, **both)

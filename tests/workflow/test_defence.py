@@ -1,7 +1,5 @@
 """The oral defence, in an edition that has one."""
 
-import pytest
-
 from regulation.edition import example_rules
 from tests.rig import Award
 from tests.workflow.committee import ok, refused
@@ -45,7 +43,6 @@ def test_the_evaluation_waits_for_the_defences_of_everybody_in_the_site_review(a
     assert year.phase() == "evaluation"
 
 
-@pytest.mark.full
 def test_the_defences_are_taken_back_by_motion_and_heard_anew(award: Award) -> None:
     year = Year(award, 2038, TWO, example_rules(EDITION), EDITION).reviewed()
     year.report("site", year.site)

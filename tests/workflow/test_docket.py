@@ -66,7 +66,6 @@ def test_one_address_sends_so_much_an_hour(award: Award) -> None:
     engine.dispose()
 
 
-@pytest.mark.full
 def test_what_comes_to_light_before_any_vote_disqualifies(award: Award) -> None:
     year = Year(award, 2062, THREE).reviewed()
     report = ok(year.anyone.post(f"/cycles/{year.cycle}/reports", json={"text": "材料造假", "application": year.names[0]}))
@@ -77,7 +76,6 @@ def test_what_comes_to_light_before_any_vote_disqualifies(award: Award) -> None:
     assert {one["application"] for one in found} == set(year.names[1:])
 
 
-@pytest.mark.full
 def test_the_government_refuses_after_it_approved_and_the_rest_is_approved_anew(award: Award) -> None:
     year = Year(award, 2063, THREE)
     year.noticed(2)

@@ -49,7 +49,6 @@ def test_a_list_that_the_revised_scores_would_not_give_is_settled_anew_before_th
     assert year.names[8] in {one["application"] for one in ok(year.post("evaluation"))["applications"]}
 
 
-@pytest.mark.full
 def test_a_list_that_the_revised_scores_give_as_well_stands(award: Award) -> None:
     year = Year(award, 2101, NINE).reviewed()
     year.report("site", year.site)
@@ -58,7 +57,6 @@ def test_a_list_that_the_revised_scores_give_as_well_stands(award: Award) -> Non
     assert totals(year)[year.names[7]] == "637.23"  # 60 % of 600.05 and 40 % of 693
 
 
-@pytest.mark.full
 def test_who_dropped_out_since_keeps_the_place_that_the_list_gave(award: Award) -> None:
     year = Year(award, 2102, NINE).reviewed()
     year.tell("application.withdrawn", "intake", application=year.names[0])
@@ -67,7 +65,6 @@ def test_who_dropped_out_since_keeps_the_place_that_the_list_gave(award: Award) 
     ok(year.post("evaluation"))
 
 
-@pytest.mark.full
 def test_a_report_that_a_recusal_has_overtaken_is_not_confirmed_but_computed_anew(award: Award) -> None:
     year = Year(award, 2103, TWO).reviewed()
     year.report("site", year.site)
@@ -86,7 +83,6 @@ def test_a_report_that_a_recusal_has_overtaken_is_not_confirmed_but_computed_ane
     assert ok(year.post("evaluation/confirmation"))["candidates"]["quality"] == [year.names[0]]
 
 
-@pytest.mark.full
 def test_the_committee_does_not_vote_on_candidates_whose_scores_a_recusal_has_overtaken(award: Award) -> None:
     year = Year(award, 2104, TWO).evaluated()
     motions = f"/cycles/{year.cycle}/motions"
@@ -98,7 +94,6 @@ def test_the_committee_does_not_vote_on_candidates_whose_scores_a_recusal_has_ov
     ok(year.office.post(motions, json=motion_on(year.names[0])))
 
 
-@pytest.mark.full
 def test_nor_does_it_name_nobody_while_a_score_is_settled_anew(award: Award) -> None:
     year = Year(award, 2105, [{"material": points(599)}]).evaluated()
     revise(year, "site", without=year.names[0])

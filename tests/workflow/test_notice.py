@@ -29,7 +29,6 @@ def test_only_a_ballot_that_was_won_puts_a_name_before_the_public(award: Award) 
     assert year.phase() == "public_notice"
 
 
-@pytest.mark.full
 def test_a_fourth_winner_never_gets_through(award: Award) -> None:
     year = Year(award, 2081, FOUR).evaluated()
     motion = year.ballot(dict.fromkeys(year.names, 5))
@@ -37,7 +36,6 @@ def test_a_fourth_winner_never_gets_through(award: Award) -> None:
     assert len(ok(year.notice(dict.fromkeys(year.names[:3], motion)))["names"]) == 3
 
 
-@pytest.mark.full
 def test_a_notice_waits_for_every_open_motion_on_winners(award: Award) -> None:
     year = Year(award, 2082, FOUR).evaluated()
     motion = year.ballot({year.names[0]: 5})
@@ -101,7 +99,6 @@ def test_a_plan_shows_when_its_notice_would_end_or_that_nobody_can_say_yet(
     assert (foreseen["why"] or {}).get("code") == why
 
 
-@pytest.mark.full
 def test_a_year_may_end_without_any_winner(award: Award) -> None:
     year = Year(award, 2086, FOUR).evaluated()
     year.ballot({year.names[0]: 1})
@@ -109,7 +106,6 @@ def test_a_year_may_end_without_any_winner(award: Award) -> None:
     assert ok(year.approve(dated="2026-04-10"))["awards"] == []
 
 
-@pytest.mark.full
 def test_a_name_that_withdraws_falls_from_its_notice(award: Award) -> None:
     year = Year(award, 2087, FOUR)
     notice = year.noticed(2)

@@ -1,7 +1,6 @@
 import re
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import text
 
 from tests.rig import Award
@@ -68,7 +67,6 @@ def test_an_objector_follows_the_case_by_a_code_that_stands_in_no_address(award:
     assert named == {"credit_code"}
 
 
-@pytest.mark.full
 def test_an_objection_names_a_name_of_its_notice(award: Award) -> None:
     year = Year(award, 2091, FIVE)
     notice = year.noticed()
@@ -107,7 +105,6 @@ def test_an_upheld_objection_lets_the_name_fall_and_a_substitute_gets_seven_days
     assert {one["application"] for one in awards} == set(year.names[1:4])
 
 
-@pytest.mark.full
 def test_a_name_that_falls_after_the_approval_takes_the_whole_approval_back(award: Award) -> None:
     year = Year(award, 2056, FIVE)
     year.noticed(2)
@@ -119,7 +116,6 @@ def test_a_name_that_falls_after_the_approval_takes_the_whole_approval_back(awar
     assert [one["application"] for one in ok(year.approve())["awards"]] == [year.names[1]]
 
 
-@pytest.mark.full
 def test_an_approval_names_nobody_and_a_refusal_of_nobody_is_of_all(award: Award) -> None:
     year = Year(award, 2057, FIVE)
     year.noticed(2)
@@ -133,7 +129,6 @@ def test_an_approval_names_nobody_and_a_refusal_of_nobody_is_of_all(award: Award
     assert {states[name] for name in year.names[:2]} == {"fallen"}
 
 
-@pytest.mark.full
 def test_a_cycle_cancelled_after_its_approval_leaves_no_award_and_frees_the_year(award: Award) -> None:
     year = Year(award, 2058, FIVE)
     year.noticed(1)
@@ -160,7 +155,6 @@ def test_nobody_reads_the_docket_or_the_results_before_promising_secrecy(award: 
     assert [(one["dismissed"], one["why"]["clause"]) for one in results] == [(False, "7.6")]
 
 
-@pytest.mark.full
 def test_without_a_substitute_the_other_names_go_on(award: Award) -> None:
     year = Year(award, 2094, FIVE)
     objection = objected(year, year.noticed(2), year.names[0])
@@ -185,7 +179,6 @@ def test_a_ruling_rests_on_a_motion_about_this_very_objection_that_passed(award:
     ok(year.office.post(f"/objections/{first}/ruling", json={"motion": passed["id"]}))
 
 
-@pytest.mark.full
 def test_a_flood_is_dismissed_in_bulk_each_judged_by_itself(award: Award) -> None:
     year = Year(award, 2096, FIVE)
     notice = year.noticed()
@@ -212,7 +205,6 @@ def test_a_flood_is_dismissed_in_bulk_each_judged_by_itself(award: Award) -> Non
     ok(year.approve())
 
 
-@pytest.mark.full
 def test_an_investigation_needs_its_version_and_may_find_out_whom_it_concerns(award: Award) -> None:
     year = Year(award, 2097, FIVE)
     objection = objected(year, year.noticed())

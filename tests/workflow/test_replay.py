@@ -60,7 +60,6 @@ def test_a_member_s_recusal_hides_an_answer_where_the_rules_have_members_recused
         assert ok(voted.send())
 
 
-@pytest.mark.full
 def test_who_left_the_supervision_group_is_told_nothing_again(award: Award) -> None:
     year = Year(award, 2113, THREE)
     found = Repeated(year.committee.supervisor, "/findings", {"cycle": year.cycle, "text": "评审员迟到"})

@@ -155,7 +155,6 @@ def test_the_scanned_decision_lies_with_its_case_and_nobody_else_finds_it(office
     assert ok(stranger.get("/revocation-cases"))["items"] == []
 
 
-@pytest.mark.full
 def test_after_a_revoked_innovation_award_the_next_years_quality_award_brings_it_all(award: Award, office: Office) -> None:
     standing, revoked = "91330703MA00000900", CODES["both"]
     award.at(NOW)

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import httpx
-import pytest
 
 from embedded.caller import Caller
 from tests.rig import Award
@@ -76,7 +75,6 @@ def test_nobody_learns_the_count_before_the_vote_is_closed_by_trying_to_close_it
     assert ok(year.office.post(f"/motions/{motion}/closing", json=EARLY))["outcome"] == "passed"
 
 
-@pytest.mark.full
 def test_two_of_the_office_who_decide_the_same_at_once_decide_it_once(award: Award) -> None:
     year = Year(award, 2066, TWO)
     offices: tuple[Caller, ...] = (year.office, award.client("committee", "vice-2", duties=["vice_chair", "office"]))
